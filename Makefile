@@ -1,0 +1,84 @@
+# The commands of the project; each installs what it needs first. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+ENVIRONMENT := .venv/.installed
+DEVNETS := deploy/devnets/node_modules/.installed
+CODE := fabric adapters registry cryptlets tests benchmarks deploy
+# git keeps no empty folder, so one of them may not be there yet.
+PRESENT = $(wildcard $(CODE))
+
+# What writes committed files; with --check each only compares.
+GENERATORS = $(wildcard fabric/wire/generate.py adapters/ethereum/contracts/build.py tests/vectors/generate.py \
+	cryptlets/contract/cold_chain/samples/generate.py)
+each_generator = set -e; for script in $(GENERATORS); do \
+	echo $(BIN)/python $$script $(1); $(BIN)/python $$script $(1); done
+
+# `make demo ARGS="--json --out proofs"`, `make test ARGS="-k merkle"`
+ARGS ?=
+
+# A test without any of these marks is a unit test: it needs no network, no Ray and no ledger.
+REAL := ray or ethereum or sandbox or fault or slow or e2e
+
+# A network namespace with nothing in it, where the kernel grants one. Inside it a unit test that
+# reaches for the network fails instead of passing by luck.
+OFFLINE = $(shell unshare --net true 2>/dev/null && echo unshare --net || \
+	{ unshare -rn true 2>/dev/null && echo unshare -rn; })
+
+.PHONY: help demo test test-unit fault check bench fmt gen lock clean
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(ENVIRONMENT) $(DEVNETS) ## the main job from end to end (ARGS="--json --out DIR")
+	@$(BIN)/cryptlet demo $(ARGS)
+
+test: test-unit $(DEVNETS) ## every test: first the unit tests without network, then those on real parts
+	$(BIN)/pytest -m "$(REAL)" $(ARGS)
+
+test-unit: $(ENVIRONMENT) ## the unit tests alone, in a namespace without network
+	@test -n "$(OFFLINE)" || echo "no network namespace to be had: unit tests run with the network on"
+	$(OFFLINE) $(BIN)/pytest -n auto -m "not ($(REAL))" $(ARGS)
+
+fault: $(ENVIRONMENT) $(DEVNETS) ## the tests that kill processes at every durable step
+	$(BIN)/pytest -m fault $(ARGS)
+
+check: $(ENVIRONMENT) $(DEVNETS) ## lint, format, types, layers, generated files up to date
+	$(BIN)/ruff check $(PRESENT)
+	$(BIN)/ruff format --check $(PRESENT)
+	$(BIN)/mypy $(PRESENT)
+	$(BIN)/lint-imports
+	@$(call each_generator,--check)
+
+bench: $(ENVIRONMENT) $(DEVNETS) ## the figures of DESIGN 12, as ratios within one run
+	$(BIN)/python -m benchmarks $(ARGS)
+
+fmt: $(ENVIRONMENT) ## put the code into its one form
+	$(BIN)/ruff check --fix-only --quiet $(PRESENT)
+	$(BIN)/ruff format $(PRESENT)
+
+gen: $(ENVIRONMENT) $(DEVNETS) ## write every generated file again
+	@$(call each_generator,)
+
+lock: $(ENVIRONMENT) ## resolve the dependencies again (UPGRADE=--upgrade takes the newest)
+	$(LOCK) pyproject.toml --group dev -o requirements.lock
+	$(LOCK) --group pyproject.toml:bootstrap -o bootstrap.lock
+	$(LOCK) --group pyproject.toml:node -o deploy/devnets/node.lock
+
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-annotate $(UPGRADE)
+
+clean: ## remove all that the targets made, the environment included
+	rm -rf .venv .state build dist deploy/devnets/node_modules
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+
+$(ENVIRONMENT): requirements.lock bootstrap.lock pyproject.toml deploy/bootstrap.sh
+	deploy/bootstrap.sh
+	@touch $@
+
+$(DEVNETS): deploy/devnets/package-lock.json deploy/devnets/node.lock deploy/devnets/install.py | $(ENVIRONMENT)
+	$(BIN)/python deploy/devnets/install.py
+	@touch $@

@@ -1,0 +1,1 @@
+"""The cryptlets that ship in the box. They see `fabric.sdk` and nothing else of the platform."""

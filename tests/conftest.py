@@ -1,0 +1,15 @@
+"""How far property tests search: `dev` at the desk, `ci` for every change, `nightly` when asked.
+
+``HYPOTHESIS_PROFILE`` chooses; without it the variable ``CI`` does. No profile has a deadline: a
+test asserts the cause of speed, never the clock. CI repeats the same examples, so that a change is
+never blamed for what another draw would have found; the other two draw anew each time.
+"""
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile("dev", max_examples=100, deadline=None)
+settings.register_profile("ci", max_examples=300, deadline=None, derandomize=True, database=None, print_blob=True)
+settings.register_profile("nightly", max_examples=20_000, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
