@@ -1,0 +1,1 @@
+"""Values only: ids, canonical JSON, clock, errors, plug-in lookup, backoff. No IO."""
