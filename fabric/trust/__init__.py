@@ -1,0 +1,4 @@
+"""Merkle tree, checkpoint, record, batch, signature schemes, attestation result, policy, verifier.
+
+No IO.
+"""
