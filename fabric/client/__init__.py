@@ -1,0 +1,10 @@
+"""Python client over gRPC: invoke, stream, results, proofs, blobs.
+
+async with Client("127.0.0.1:7070", api_key="...") as fabric:
+    reply = await fabric.invoke("shipments", [Call("judge", data, "shipment-1")])
+"""
+
+from fabric.client.client import Client, RemoteError
+from fabric.wire.service import Answer, Call, InvokeReply, Result
+
+__all__ = ["Answer", "Call", "Client", "InvokeReply", "RemoteError", "Result"]

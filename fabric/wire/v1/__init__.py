@@ -1,0 +1,1 @@
+"""Generated protobuf code of version 1; used by ``fabric.wire`` alone."""

@@ -1,0 +1,134 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Call(_message.Message):
+    __slots__ = ("method", "input", "idempotency_key", "deadline_ms")
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_MS_FIELD_NUMBER: _ClassVar[int]
+    method: str
+    input: bytes
+    idempotency_key: str
+    deadline_ms: int
+    def __init__(self, method: _Optional[str] = ..., input: _Optional[bytes] = ..., idempotency_key: _Optional[str] = ..., deadline_ms: _Optional[int] = ...) -> None: ...
+
+class InvokeRequest(_message.Message):
+    __slots__ = ("binding", "calls")
+    BINDING_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    binding: str
+    calls: _containers.RepeatedCompositeFieldContainer[Call]
+    def __init__(self, binding: _Optional[str] = ..., calls: _Optional[_Iterable[_Union[Call, _Mapping]]] = ...) -> None: ...
+
+class Failure(_message.Message):
+    __slots__ = ("code", "message", "retry")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    RETRY_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    message: str
+    retry: str
+    def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ..., retry: _Optional[str] = ...) -> None: ...
+
+class Answer(_message.Message):
+    __slots__ = ("invocation", "output", "failure")
+    INVOCATION_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    invocation: bytes
+    output: bytes
+    failure: Failure
+    def __init__(self, invocation: _Optional[bytes] = ..., output: _Optional[bytes] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
+
+class InvokeReply(_message.Message):
+    __slots__ = ("answers",)
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    answers: _containers.RepeatedCompositeFieldContainer[Answer]
+    def __init__(self, answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ...) -> None: ...
+
+class GetResultRequest(_message.Message):
+    __slots__ = ("invocation",)
+    INVOCATION_FIELD_NUMBER: _ClassVar[int]
+    invocation: bytes
+    def __init__(self, invocation: _Optional[bytes] = ...) -> None: ...
+
+class Anchor(_message.Message):
+    __slots__ = ("destination", "ledger", "status", "locator", "batch", "consumption", "consumption_locator", "cost")
+    class CostEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    LEDGER_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    LOCATOR_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    CONSUMPTION_FIELD_NUMBER: _ClassVar[int]
+    CONSUMPTION_LOCATOR_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    destination: bytes
+    ledger: str
+    status: str
+    locator: str
+    batch: bytes
+    consumption: str
+    consumption_locator: str
+    cost: _containers.ScalarMap[str, int]
+    def __init__(self, destination: _Optional[bytes] = ..., ledger: _Optional[str] = ..., status: _Optional[str] = ..., locator: _Optional[str] = ..., batch: _Optional[bytes] = ..., consumption: _Optional[str] = ..., consumption_locator: _Optional[str] = ..., cost: _Optional[_Mapping[str, int]] = ...) -> None: ...
+
+class Result(_message.Message):
+    __slots__ = ("answer", "cryptlet", "anchors")
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    CRYPTLET_FIELD_NUMBER: _ClassVar[int]
+    ANCHORS_FIELD_NUMBER: _ClassVar[int]
+    answer: Answer
+    cryptlet: str
+    anchors: _containers.RepeatedCompositeFieldContainer[Anchor]
+    def __init__(self, answer: _Optional[_Union[Answer, _Mapping]] = ..., cryptlet: _Optional[str] = ..., anchors: _Optional[_Iterable[_Union[Anchor, _Mapping]]] = ...) -> None: ...
+
+class GetProofRequest(_message.Message):
+    __slots__ = ("invocation", "destination")
+    INVOCATION_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    invocation: bytes
+    destination: bytes
+    def __init__(self, invocation: _Optional[bytes] = ..., destination: _Optional[bytes] = ...) -> None: ...
+
+class ProofReply(_message.Message):
+    __slots__ = ("proof",)
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    proof: bytes
+    def __init__(self, proof: _Optional[bytes] = ...) -> None: ...
+
+class PutBlobRequest(_message.Message):
+    __slots__ = ("data",)
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    def __init__(self, data: _Optional[bytes] = ...) -> None: ...
+
+class PutBlobReply(_message.Message):
+    __slots__ = ("digest",)
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    digest: bytes
+    def __init__(self, digest: _Optional[bytes] = ...) -> None: ...
+
+class PutBindingRequest(_message.Message):
+    __slots__ = ("document",)
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    document: bytes
+    def __init__(self, document: _Optional[bytes] = ...) -> None: ...
+
+class PutBindingReply(_message.Message):
+    __slots__ = ("version",)
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    version: bytes
+    def __init__(self, version: _Optional[bytes] = ...) -> None: ...
