@@ -1,0 +1,130 @@
+"""Build: from a project folder to a reproducible wheel. The same sources give the same bytes on every machine.
+
+No general build backend is used: flit_core and hatchling are reproducible only for one version of themselves, one
+SOURCE_DATE_EPOCH and one zlib, and a reader could not tell whether a wheel is the one that its sources give. Here a
+reader can (docs/adr/0002-own-wheel-writer.md).
+"""
+
+import ast
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from fabric.bundles import layout
+from fabric.bundles.bundle import Bundle, pack, read_bundle
+from fabric.bundles.manifest import MAX_TOML_BYTES, TOML_NAME, Project, parse_project
+from fabric.core import canonical
+from fabric.core.canonical import JsonObject
+from fabric.core.errors import AuthorError, Malformed
+
+IMPORT_SECONDS: Final = 60
+"""Longest time that importing an author's class may take."""
+MAX_MODULE_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class Built:
+    """A wheel and what was read back from it.
+
+    Attributes:
+        filename: the wheel's file name.
+        wheel: its bytes.
+        bundle: the measured bundle.
+    """
+
+    filename: str
+    wheel: bytes
+    bundle: Bundle
+
+
+def build(folder: Path) -> Built:
+    """Builds the bundle of a project.
+
+    Args:
+        folder: the folder that holds ``cryptlet.toml``. Its class is imported, in a process of its own.
+
+    Raises:
+        Malformed: ``cryptlet.toml`` is no manifest.
+        AuthorError: a file is missing or not pure Python, or the class cannot be used.
+    """
+    toml = _read(folder / TOML_NAME, folder, MAX_TOML_BYTES)
+    project = parse_project(toml)
+    _check_package(project)
+    root = folder / project.source.root
+    modules = {
+        path: _module(root / name, root)
+        for path, name in zip(layout.module_paths(project), project.source.modules, strict=True)
+    }
+    # The first wheel only carries the sources to the interpreter that reads the methods from them.
+    methods = _methods(project, pack(toml, b"{}", modules))
+    wheel = pack(toml, canonical.encode(methods), modules)
+    return Built(layout.filename(project), wheel, read_bundle(wheel))
+
+
+def _methods(project: Project, wheel: bytes) -> JsonObject:
+    """Returns the methods of the class, and holds its kind against the manifest's."""
+    identity = project.cryptlet
+    with tempfile.TemporaryDirectory(prefix="cryptlet-build-") as scratch:
+        path = Path(scratch) / layout.filename(project)
+        path.write_bytes(wheel)
+        answer = _describe(path, identity.entry)
+    kind, methods = answer.get("kind"), answer.get("methods")
+    if kind != identity.kind:
+        base = "ContractCryptlet" if identity.kind == "contract" else "Cryptlet"
+        raise AuthorError(
+            f"{TOML_NAME}: kind is {identity.kind!r} and {identity.entry} is of kind {kind!r};"
+            f" derive it from {base}, or correct the kind"
+        )
+    assert isinstance(methods, dict)  # noqa: S101 - our own program's answer
+    return methods
+
+
+def _describe(wheel: Path, entry: str) -> JsonObject:
+    # -I: neither the working folder nor PYTHONPATH may lend a module that the wheel lacks.
+    command = [sys.executable, "-I", "-B", "-m", "fabric.bundles.describe", str(wheel), entry]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, timeout=IMPORT_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise AuthorError(f"importing {entry} took longer than {IMPORT_SECONDS} s") from error
+    try:
+        answer = canonical.decode_object(done.stdout)
+    except Malformed as error:
+        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise AuthorError(f"importing {entry} ended its process ({done.returncode}): {last[:500]}") from error
+    if "error" in answer:
+        raise AuthorError(str(answer["error"]))
+    return answer
+
+
+def _check_package(project: Project) -> None:
+    if project.source.package in sys.stdlib_module_names:
+        raise AuthorError(
+            f"{TOML_NAME}: source.package {project.source.package!r} is a module of Python itself; choose another name"
+        )
+
+
+def _module(path: Path, root: Path) -> bytes:
+    data = _read(path, root, MAX_MODULE_BYTES)
+    if b"\r" in data:
+        raise AuthorError(f"{path}: has carriage returns; another checkout would measure differently; use LF alone")
+    try:
+        ast.parse(data, filename=path.name)
+    except SyntaxError as error:
+        raise AuthorError(f"{path}:{error.lineno}: {error.msg}") from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise AuthorError(f"{path}: no Python source: {error}") from error
+    return data
+
+
+def _read(path: Path, root: Path, limit: int) -> bytes:
+    try:
+        if not path.resolve(strict=True).is_relative_to(root.resolve(strict=True)) or path.is_symlink():
+            raise AuthorError(f"{path}: a link; a bundle holds plain files of its own folder")
+        if path.stat().st_size > limit:
+            raise AuthorError(f"{path}: at most {limit} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise AuthorError(f"{path}: cannot be read: {error.strerror or error}") from error

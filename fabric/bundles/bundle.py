@@ -1,0 +1,97 @@
+"""Bundle: a wheel that was read, checked and measured. Any bytes give a bundle or ``Malformed``; no code is run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from fabric.bundles import archive, layout
+from fabric.bundles.manifest import METHODS_NAME, TOML_NAME, Manifest, Project, parse_methods, parse_project
+from fabric.core import canonical
+from fabric.core.errors import Malformed
+from fabric.core.ids import Digest, Measurement, sha256
+from fabric.trust.publication import measure
+
+NO_DEPENDENCIES: Final = sha256(canonical.encode([]))
+"""Digest of the canonical list of locked dependencies: no bundle has any yet."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A measured bundle.
+
+    Attributes:
+        manifest: what it says about itself.
+        wheel_digest: SHA-256 of the wheel file.
+        lock_digest: SHA-256 of the canonical JSON list of locked dependencies.
+        measurement: its identity, over both digests.
+        modules: the sources by their path in the wheel.
+    """
+
+    manifest: Manifest
+    wheel_digest: Digest
+    lock_digest: Digest
+    measurement: Measurement
+    modules: Mapping[str, bytes] = field(repr=False)
+
+
+def read_bundle(wheel: bytes) -> Bundle:
+    """Reads a wheel file.
+
+    Raises:
+        Malformed: anything but the one canonical wheel of its sources; names the file in it that is wrong.
+    """
+    entries = archive.read(wheel)
+    folder = _metadata_folder(entries)
+    project = parse_project(entries[f"{folder}/{TOML_NAME}"])
+    if folder != layout.metadata_folder(project):
+        raise Malformed(folder, f"cryptlet.toml names the bundle {layout.metadata_folder(project)}")
+    methods = parse_methods(_entry(entries, f"{folder}/{METHODS_NAME}"))
+    modules = {path: _entry(entries, path) for path in layout.module_paths(project)}
+    _compare(entries, project, folder, modules)
+    digest = sha256(wheel)
+    return Bundle(
+        manifest=Manifest(project, methods),
+        wheel_digest=digest,
+        lock_digest=NO_DEPENDENCIES,
+        measurement=measure(digest, NO_DEPENDENCIES),
+        modules=MappingProxyType(modules),
+    )
+
+
+def pack(toml: bytes, methods: bytes, modules: Mapping[str, bytes]) -> bytes:
+    """Returns the wheel file of a project.
+
+    Args:
+        toml: the bytes of ``cryptlet.toml``.
+        methods: canonical JSON of the methods.
+        modules: the sources by their path in the wheel.
+
+    Raises:
+        Malformed: the parts are no project, or beyond a limit.
+    """
+    return archive.write(layout.lay_out(parse_project(toml), toml, methods, modules))
+
+
+def _metadata_folder(entries: Mapping[str, bytes]) -> str:
+    found = [name for name in entries if name.endswith(f".dist-info/{TOML_NAME}") and name.count("/") == 1]
+    if len(found) != 1:
+        raise Malformed("bundle", f"expected one '*.dist-info/{TOML_NAME}', found {len(found)}")
+    return found[0].partition("/")[0]
+
+
+def _entry(entries: Mapping[str, bytes], name: str) -> bytes:
+    if name not in entries:
+        raise Malformed(name, "not in the wheel")
+    return entries[name]
+
+
+def _compare(entries: Mapping[str, bytes], project: Project, folder: str, modules: Mapping[str, bytes]) -> None:
+    """Holds the wheel against the one that its own parts give; RECORD with its digests is one of the files."""
+    toml, methods = entries[f"{folder}/{TOML_NAME}"], entries[f"{folder}/{METHODS_NAME}"]
+    expected = layout.lay_out(project, toml, methods, modules)
+    for name in sorted(entries.keys() | expected.keys()):
+        if name not in expected:
+            raise Malformed(name, "neither listed in cryptlet.toml nor part of a wheel's metadata")
+        if _entry(entries, name) != expected[name]:
+            raise Malformed(name, "another content than the rest of the wheel gives")

@@ -1,0 +1,40 @@
+"""Describe: import the class of a wheel in a process of its own and print its methods. Run by ``fabric.bundles.build``.
+
+The wheel is imported as it stands, as a container will, so that a module that was left out is found now.
+"""
+
+import contextlib
+import sys
+
+from fabric.core import canonical
+from fabric.core.canonical import JsonObject
+from fabric.core.errors import AuthorError
+from fabric.sdk.runner import load
+
+
+def describe(wheel: str, entry: str) -> JsonObject:
+    """Returns kind and methods of the class, or ``error``.
+
+    Args:
+        wheel: path of the wheel file.
+        entry: ``module:Class``.
+    """
+    sys.path.insert(0, wheel)
+    try:
+        loaded = load(entry)
+        methods: JsonObject = {name: method.schemas() for name, method in loaded.methods.items()}
+        canonical.encode(methods)
+    except AuthorError as error:
+        return {"error": str(error)}
+    return {"kind": loaded.kind, "methods": methods}
+
+
+def main() -> None:
+    """Prints the description as canonical JSON on stdout; what the author's module prints goes to stderr."""
+    with contextlib.redirect_stdout(sys.stderr):
+        description = describe(sys.argv[1], sys.argv[2])
+    sys.stdout.buffer.write(canonical.encode(description))
+
+
+if __name__ == "__main__":
+    main()
