@@ -1,0 +1,95 @@
+"""The commands ``build`` and ``publish``; the command-line tool mounts them by entry point.
+
+Data goes to stdout, talk to stderr; errors are raised and shown by the tool's top level.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command()
+def build(
+    folder: Annotated[Path, typer.Argument(help="Project folder with its cryptlet.toml.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the wheel; made when missing.")] = Path("dist"),
+    as_json: Json = False,
+) -> None:
+    """Build the bundle of a cryptlet: a reproducible wheel, and its measurement."""
+    from fabric.bundles.build import build as build_bundle
+    from fabric.core.errors import StoreError
+
+    built = build_bundle(folder)
+    target = out / built.filename
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(built.wheel)
+    except OSError as error:
+        raise StoreError(f"{target}: {error.strerror or error}") from error
+    manifest = built.bundle.manifest
+    identity = manifest.project.cryptlet
+    _show(
+        {
+            "wheel": str(target),
+            "name": identity.name,
+            "version": identity.version,
+            "kind": identity.kind,
+            "methods": sorted(manifest.methods),
+            "sha256": built.bundle.wheel_digest.hex(),
+            "measurement": built.bundle.measurement.hex(),
+        },
+        as_json=as_json,
+    )
+
+
+@app.command()
+def publish(
+    wheel: Annotated[Path, typer.Argument(help="Wheel file that `cryptlet build` made.")],
+    registry: Annotated[Path, typer.Option("--registry", help="Folder of the registry; made when missing.")],
+    key: Annotated[Path, typer.Option("--key", help="The publisher's Ed25519 key file; made when missing.")],
+    as_json: Json = False,
+) -> None:
+    """Sign a bundle with the publisher's key and publish it to a registry folder."""
+    from fabric.bundles.bundle import read_bundle
+    from fabric.core.errors import Malformed, NotFound
+    from registry.folder import FolderRegistry
+    from registry.publish import open_publisher
+    from registry.publish import publish as publish_bundle
+
+    try:
+        data = wheel.read_bytes()
+    except OSError as error:
+        raise NotFound(f"{wheel}: {error.strerror or error}; `cryptlet build FOLDER` makes a wheel") from error
+    try:
+        read_bundle(data)  # before a key is made for nothing
+    except Malformed as error:
+        raise Malformed(str(wheel), f"no bundle as `cryptlet build` makes it: {error}") from error
+    publisher = open_publisher(key)
+    if publisher.is_new:
+        typer.echo(f"made a new publisher key in {key}; keep it, only its owner can publish as you", err=True)
+    measurement, publication = publish_bundle(data, FolderRegistry(registry), publisher)
+    _show(
+        {
+            "name": publication.name,
+            "version": publication.version,
+            "kind": publication.kind,
+            "measurement": measurement.hex(),
+            "publisher": publisher.identity.hex(),
+            "registry": str(registry),
+        },
+        as_json=as_json,
+    )
+
+
+def _show(values: dict[str, object], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(values))
+        return
+    width = max(map(len, values))
+    for name, value in values.items():
+        typer.echo(f"{name:<{width}}  {', '.join(value) if isinstance(value, list) else value}")
