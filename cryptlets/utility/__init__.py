@@ -1,0 +1,1 @@
+"""Utility cryptlets: stateless services with an identity of their own."""

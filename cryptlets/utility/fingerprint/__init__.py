@@ -1,0 +1,1 @@
+"""Fingerprint: the canonical digest of a JSON document."""
