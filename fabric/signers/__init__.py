@@ -1,0 +1,1 @@
+"""Keys on disk and in processes of their own: hardening, key files, typed signing."""
