@@ -1,0 +1,1 @@
+"""Attesters, which produce evidence, and the appraiser's process, which judges it."""
