@@ -1,0 +1,135 @@
+"""What became of invocations, in bulk by id or by a caller's own keys, and where their records stand."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from sqlalchemy import Connection, RowMapping, select
+
+from fabric.core.errors import NotFound
+from fabric.core.ids import (
+    Account,
+    BatchId,
+    BindingVersion,
+    DestinationId,
+    Digest,
+    InvocationId,
+)
+from fabric.core.model import Failure, Outcome
+from fabric.store.blobs import BlobStore
+from fabric.store.bulk import chunks
+from fabric.store.codec import read_receipt
+from fabric.store.database import Database
+from fabric.store.schema import batches, invocations, outbox, records
+from fabric.store.values import Anchor, Effect, StoredResult, WorkKind, WorkState
+
+_RESULT = (
+    invocations.c.id,
+    invocations.c.caller,
+    invocations.c.idempotency_key,
+    invocations.c.binding,
+    invocations.c.method,
+    invocations.c.input_digest,
+    invocations.c.as_of,
+    invocations.c.state_version,
+    invocations.c.output,
+    invocations.c.failure_code,
+    invocations.c.failure_message,
+)
+
+
+class Invocations:
+    """Reads accepted invocations."""
+
+    def __init__(self, database: Database, blobs: BlobStore) -> None:
+        """Reads through ``database``, long inputs from ``blobs``."""
+        self._database = database
+        self._blobs = blobs
+
+    async def get(self, invocation: InvocationId) -> StoredResult | None:
+        """Returns one result, None where the invocation was never accepted."""
+        return (await self.find([invocation])).get(invocation)
+
+    async def find(self, ids: Sequence[InvocationId]) -> dict[InvocationId, StoredResult]:
+        """Returns the results there are, by id."""
+        return await self._database.read(partial(_by_id, ids=ids))
+
+    async def input(self, invocation: InvocationId) -> bytes:
+        """Returns the exact input of an accepted invocation.
+
+        Raises:
+            NotFound: never accepted.
+            VerificationError: step ``blob``: the kept file was tampered with.
+        """
+
+        def query(connection: Connection) -> tuple[bytes | None, Digest] | None:
+            columns = select(invocations.c.input, invocations.c.input_digest)
+            row = connection.execute(columns.where(invocations.c.id == invocation)).first()
+            return row and (row.input, Digest(row.input_digest))
+
+        found = await self._database.read(query)
+        if found is None:
+            message = f"no invocation {invocation.hex()}"
+            raise NotFound(message)
+        data, digest = found
+        return await self._blobs.get(digest) if data is None else data
+
+    async def anchors(self, invocation: InvocationId) -> tuple[Anchor, ...]:
+        """Returns how far each record of an invocation has come; none where it has no records."""
+        return await self._database.read(partial(_anchors, invocation=invocation))
+
+
+def effect_of(row: RowMapping) -> Effect:
+    """Reads how far an outbox row has come from its columns state, receipt, reason."""
+    return Effect(WorkState(row["state"]), read_receipt(row["receipt"]), row["reason"])
+
+
+def _by_id(connection: Connection, ids: Sequence[InvocationId]) -> dict[InvocationId, StoredResult]:
+    found = {}
+    for part in chunks(ids):
+        query = select(*_RESULT).where(invocations.c.id.in_(part))
+        for row in connection.execute(query).mappings():
+            found[InvocationId(row["id"])] = _result(row)
+    return found
+
+
+def _result(row: RowMapping) -> StoredResult:
+    code = row["failure_code"]
+    failure = None if code is None else Failure(code, row["failure_message"])
+    return StoredResult(
+        Account(row["caller"]),
+        row["idempotency_key"],
+        BindingVersion(row["binding"]),
+        row["method"],
+        Digest(row["input_digest"]),
+        row["as_of"],
+        row["state_version"],
+        Outcome(InvocationId(row["id"]), row["output"], failure),
+    )
+
+
+def _anchors(connection: Connection, invocation: InvocationId) -> tuple[Anchor, ...]:
+    query = (
+        select(
+            batches.c.destination,
+            batches.c.id,
+            outbox.c.kind,
+            outbox.c.state,
+            outbox.c.receipt,
+            outbox.c.reason,
+        )
+        .join(records, records.c.batch == batches.c.seq)
+        .join(invocations, invocations.c.seq == records.c.invocation)
+        .join(outbox, outbox.c.batch == batches.c.seq)
+        .where(
+            invocations.c.id == invocation,
+            outbox.c.position.is_(None) | (outbox.c.position == records.c.position),
+        )
+        .order_by(batches.c.seq)
+    )
+    effects: dict[tuple[DestinationId, BatchId], dict[WorkKind, Effect]] = {}
+    for row in connection.execute(query).mappings():
+        place = DestinationId(row["destination"]), BatchId(row["id"])
+        effects.setdefault(place, {})[WorkKind(row["kind"])] = effect_of(row)
+    return tuple(
+        Anchor(*place, found[WorkKind.SETTLE], found.get(WorkKind.CONSUME)) for place, found in effects.items()
+    )

@@ -1,0 +1,284 @@
+"""The rows of the outbox: what is to be done on each ledger and how far it has come."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Final
+
+from sqlalchemy import Connection, Select, bindparam, func, insert, select, text, update
+
+from fabric.core.errors import StoreError
+from fabric.core.ids import BatchId, DestinationId
+from fabric.store.attestations import register_body
+from fabric.store.bulk import chunks
+from fabric.store.codec import read_signatures
+from fabric.store.database import Database
+from fabric.store.packing import PackedBatch
+from fabric.store.schema import OPEN, attestations, batches, halts, outbox
+from fabric.store.values import (
+    ConsumeBody,
+    OutboxRow,
+    Progress,
+    SettleBody,
+    WorkBody,
+    WorkKind,
+    WorkState,
+)
+from fabric.trust.batch import Header
+
+_ROW: Final = (
+    outbox.c.seq,
+    outbox.c.destination,
+    outbox.c.kind,
+    outbox.c.work_id,
+    outbox.c.state,
+    outbox.c.attempts,
+    outbox.c.next_attempt,
+    outbox.c.submission,
+    outbox.c.locator,
+    outbox.c.receipt,
+    outbox.c.reason,
+)
+_IN_FLIGHT: Final = (WorkState.PREPARED, WorkState.SUBMITTED, WorkState.INCLUDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A row and its new progress."""
+
+    row: OutboxRow
+    progress: Progress
+
+
+class Outbox:
+    """Reads and advances the rows. One dispatcher drives the rows of a destination."""
+
+    def __init__(self, database: Database) -> None:
+        """Works on ``database``."""
+        self._database = database
+
+    async def in_flight(self, destination: DestinationId) -> list[OutboxRow]:
+        """Returns every row that has a submission or an effect that is not final, oldest first."""
+        return await self._database.read(partial(_rows, query=_FLYING, asked={"destination": destination}))
+
+    async def ready(
+        self,
+        destination: DestinationId,
+        now: int,
+        limit: int,
+        settled: Sequence[WorkState] = (WorkState.INCLUDED, WorkState.FINAL),
+    ) -> list[OutboxRow]:
+        """Returns up to ``limit`` new rows that may be prepared now, oldest first.
+
+        Args:
+            destination: which ledger.
+            now: Unix seconds; rows that wait for a later attempt are left out.
+            limit: at most so many.
+            settled: states in which the work that a row depends on lets it go.
+        """
+        asked = {"destination": destination, "now": now, "limit": limit, "settled": list(settled)}
+        return await self._database.read(partial(_rows, query=_READY, asked=asked))
+
+    async def has_open(self, destination: DestinationId) -> bool:
+        """Says whether anything is left to do on a ledger."""
+        return bool(await self._database.read(partial(_rows, query=_OPEN_ONE, asked={"destination": destination})))
+
+    async def bodies(self, rows: Sequence[OutboxRow]) -> dict[int, WorkBody]:
+        """Returns what the rows ask for, by ``seq``."""
+        return await self._database.read(partial(_bodies, rows=rows))
+
+    async def save(self, changes: Sequence[Change]) -> None:
+        """Stores new progress in one transaction; what depends on refused work is refused with it.
+
+        Raises:
+            StoreError: it did not commit; nothing changed.
+        """
+        if changes:
+            await self._database.write(partial(_save, changes=changes))
+
+    async def progress(self, destination: DestinationId, work_id: bytes) -> Progress | None:
+        """Returns how far one piece of work has come, None where it is not in the outbox."""
+        query = select(*_ROW).where(outbox.c.destination == destination, outbox.c.work_id == work_id)
+        rows = await self._database.read(partial(_rows, query=query))
+        return rows[0].progress if rows else None
+
+    async def newest_final_batch(self, destination: DestinationId) -> BatchId | None:
+        """Returns the batch whose settlement became final last, None where there is none yet."""
+        query = select(outbox.c.work_id).where(
+            outbox.c.destination == destination,
+            outbox.c.kind == WorkKind.SETTLE,
+            outbox.c.state == WorkState.FINAL,
+        )
+        query = query.order_by(outbox.c.seq.desc()).limit(1)
+        return await self._database.read(lambda connection: connection.scalar(query))
+
+    async def counts(self) -> dict[tuple[DestinationId, WorkKind, WorkState], int]:
+        """Returns how many rows there are of each destination, kind and state."""
+        columns = (outbox.c.destination, outbox.c.kind, outbox.c.state)
+        query = select(*columns, func.count()).group_by(*columns)
+
+        def work(
+            connection: Connection,
+        ) -> dict[tuple[DestinationId, WorkKind, WorkState], int]:
+            return {
+                (DestinationId(place), WorkKind(kind), WorkState(state)): count
+                for place, kind, state, count in connection.execute(query)
+            }
+
+        return await self._database.read(work)
+
+    async def refused(self, destination: DestinationId, limit: int = 100) -> list[OutboxRow]:
+        """Returns the newest refused rows with their reasons, for people."""
+        query = (
+            select(*_ROW)
+            .where(outbox.c.destination == destination, outbox.c.state == WorkState.REFUSED)
+            .order_by(outbox.c.seq.desc())
+            .limit(limit)
+        )
+        return await self._database.read(partial(_rows, query=query))
+
+    async def halt(self, destination: DestinationId, reason: str, created: int) -> None:
+        """Stops a ledger's work durably; the first reason stays."""
+
+        def work(connection: Connection) -> None:
+            if connection.scalar(_HALT, {"destination": destination}) is None:
+                values = {"destination": destination, "reason": reason, "created": created}
+                connection.execute(insert(halts).values(values))
+
+        await self._database.write(work)
+
+    async def halted(self, destination: DestinationId) -> str | None:
+        """Returns why a ledger's work is stopped, None where it is not."""
+        return await self._database.read(lambda connection: connection.scalar(_HALT, {"destination": destination}))
+
+
+def _ready_query() -> Select[*tuple[object, ...]]:
+    other = outbox.alias("other")
+    awaited = select(other.c.seq).where(
+        other.c.destination == outbox.c.destination,
+        other.c.work_id == outbox.c.depends_on,
+        other.c.state.in_(bindparam("settled", expanding=True)),
+    )
+    query = _OPEN_WORK.where(
+        outbox.c.state == WorkState.NEW,
+        outbox.c.next_attempt <= bindparam("now"),
+        outbox.c.depends_on.is_(None) | awaited.exists(),
+    )
+    return query.order_by(outbox.c.seq).limit(bindparam("limit"))
+
+
+# Made once: a dispatcher asks these in every round, and making one takes longer than SQLite takes to answer it.
+# The literal text is what lets SQLite use the partial index.
+_OPEN_WORK: Final = select(*_ROW).where(outbox.c.destination == bindparam("destination"), text(f"outbox.{OPEN}"))
+_OPEN_ONE: Final = _OPEN_WORK.limit(1)
+_FLYING: Final = _OPEN_WORK.where(outbox.c.state.in_(_IN_FLIGHT)).order_by(outbox.c.seq)
+_READY: Final = _ready_query()
+_HALT: Final = select(halts.c.reason).where(halts.c.destination == bindparam("destination"))
+
+
+def _rows(
+    connection: Connection, query: Select[*tuple[object, ...]], asked: Mapping[str, object] = MappingProxyType({})
+) -> list[OutboxRow]:
+    return [
+        OutboxRow(
+            row["seq"],
+            DestinationId(row["destination"]),
+            WorkKind(row["kind"]),
+            row["work_id"],
+            Progress(
+                WorkState(row["state"]),
+                row["attempts"],
+                row["next_attempt"],
+                row["submission"],
+                row["locator"],
+                row["receipt"],
+                row["reason"],
+            ),
+        )
+        for row in connection.execute(query, asked).mappings()
+    ]
+
+
+def _save(connection: Connection, changes: Sequence[Change]) -> None:
+    names = ("state", "attempts", "next_attempt", "submission", "locator", "receipt", "reason")
+    statement = update(outbox).where(outbox.c.seq == bindparam("row_seq"))
+    values = [
+        {"row_seq": change.row.seq} | {name: getattr(change.progress, name) for name in names} for change in changes
+    ]
+    connection.execute(statement.values({name: bindparam(name) for name in names}), values)
+    for change in changes:
+        if change.progress.state is WorkState.REFUSED:
+            _refuse_dependants(connection, change)
+
+
+def _refuse_dependants(connection: Connection, change: Change) -> None:
+    reason = f"what it depends on was refused: {change.progress.reason}"
+    connection.execute(
+        update(outbox)
+        .where(
+            outbox.c.destination == change.row.destination,
+            outbox.c.depends_on == change.row.work_id,
+            outbox.c.state == WorkState.NEW,
+        )
+        .values(state=WorkState.REFUSED, reason=reason)
+    )
+
+
+def _bodies(connection: Connection, rows: Sequence[OutboxRow]) -> dict[int, WorkBody]:
+    found: dict[int, WorkBody] = {}
+    by_kind: dict[WorkKind, list[int]] = {}
+    for row in rows:
+        by_kind.setdefault(row.kind, []).append(row.seq)
+    for part in chunks(by_kind.get(WorkKind.REGISTER, [])):
+        found |= _registrations(connection, part)
+    for part in chunks(by_kind.get(WorkKind.SETTLE, [])):
+        found |= _settlements(connection, part)
+    for part in chunks(by_kind.get(WorkKind.CONSUME, [])):
+        found |= _consumptions(connection, part)
+    if len(found) != len(rows):
+        message = f"{len(rows) - len(found)} outbox rows have no body"
+        raise StoreError(message)
+    return found
+
+
+def _registrations(connection: Connection, seqs: Sequence[int]) -> Mapping[int, WorkBody]:
+    columns = (attestations.c.result, attestations.c.destinations, attestations.c.signatures)
+    query = (
+        select(outbox.c.seq, *columns)
+        .join(attestations, attestations.c.seq == outbox.c.attestation)
+        .where(outbox.c.seq.in_(seqs))
+    )
+    return {row["seq"]: register_body(row) for row in connection.execute(query).mappings()}
+
+
+def _settlements(connection: Connection, seqs: Sequence[int]) -> Mapping[int, WorkBody]:
+    query = (
+        select(outbox.c.seq, batches.c.header, batches.c.signatures)
+        .join(batches, batches.c.seq == outbox.c.batch)
+        .where(outbox.c.seq.in_(seqs))
+    )
+    return {
+        row.seq: SettleBody(Header.decode(row.header), read_signatures(row.signatures))
+        for row in connection.execute(query)
+    }
+
+
+def _consumptions(connection: Connection, seqs: Sequence[int]) -> Mapping[int, WorkBody]:
+    query = select(outbox.c.seq, outbox.c.batch, outbox.c.position)
+    places: dict[int, list[tuple[int, int]]] = {}
+    for row in connection.execute(query.where(outbox.c.seq.in_(seqs))):
+        places.setdefault(row.batch, []).append((row.seq, row.position))
+    found: dict[int, WorkBody] = {}
+    for batch, wanted in places.items():
+        columns = (batches.c.header, batches.c.records, batches.c.details)
+        row = connection.execute(select(*columns).where(batches.c.seq == batch)).one()
+        header, packed = Header.decode(row.header), PackedBatch(row.records, row.details)
+        for seq, position in wanted:
+            found[seq] = _consume_body(header, packed, position)
+    return found
+
+
+def _consume_body(header: Header, packed: PackedBatch, position: int) -> ConsumeBody:
+    sealed = packed.sealed(position)
+    return ConsumeBody(sealed.record, sealed.payload, header, position, packed.path(position))
