@@ -1,0 +1,71 @@
+"""What an operation made true; Solidity emits events of the same names and fields."""
+
+from dataclasses import dataclass
+
+from fabric.core.ids import Account, BatchId, BindingVersion, Digest, IntentId, InvocationId
+from fabric.trust.attestation import Assurance, KeyState
+
+
+@dataclass(frozen=True)
+class Registered:
+    """An enclave's key became active, or its attestation was renewed.
+
+    Attributes:
+        key_id: ``KeySet.id``.
+        result: digest of the attestation result.
+        epoch: the key epoch.
+        assurance: what the evidence rests on.
+        not_after: end of validity, Unix seconds.
+    """
+
+    key_id: Digest
+    result: Digest
+    epoch: int
+    assurance: Assurance
+    not_after: int
+
+
+@dataclass(frozen=True)
+class KeyStatusSet:
+    """A key was retired or revoked; ``deadline`` as in ``KeyStatus``."""
+
+    key_id: Digest
+    state: KeyState
+    deadline: int
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A batch is anchored."""
+
+    batch: BatchId
+    key_id: Digest
+    count: int
+    root: Digest
+
+
+@dataclass(frozen=True)
+class Consumed:
+    """An intent is spent."""
+
+    intent: IntentId
+    batch: BatchId
+    invocation: InvocationId
+    recipient: Account
+
+
+@dataclass(frozen=True)
+class Requested:
+    """A requester asks for an invocation; ``index`` counts all requests of this ledger, ``nonce`` the requester's."""
+
+    index: int
+    invocation: InvocationId
+    requester: Account
+    nonce: int
+    method: Digest
+    input: Digest
+    binding: BindingVersion
+    state_version: int
+
+
+Event = Registered | KeyStatusSet | Settled | Consumed | Requested
