@@ -1,0 +1,142 @@
+"""Ports for setting a ledger up and for standing on its other side; what ``up`` and ``demo`` need beyond ``Ledger``.
+
+Plug-ins: ``cryptlet.devnets`` (``async start(folder, options, clock) -> Devnet``) and ``cryptlet.integrators``
+(``async open_integrator(settings, folder) -> Integrator``).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from fabric.core.canonical import JsonObject, JsonValue
+from fabric.core.ids import Account, BindingVersion, Digest, InvocationId, Measurement
+from fabric.trust.destination import Destination
+from fabric.trust.kind import Status
+from fabric.trust.policy import Appraiser
+
+
+@dataclass(frozen=True)
+class Founding:
+    """What a new settlement deployment pins for ever.
+
+    Attributes:
+        name: configured name of the ledger.
+        appraisers: whose word it takes.
+        threshold: how many of them must agree.
+        relayer: EVM address of the fabric's relayer.
+        sequencer: Ed25519 key of the fabric's native sequencer.
+    """
+
+    name: str
+    appraisers: tuple[Appraiser, ...]
+    threshold: int
+    relayer: bytes
+    sequencer: bytes
+
+
+@dataclass(frozen=True)
+class LogKey:
+    """The ledger asks for a signer of its log's checkpoints; ``origin`` is the log's name."""
+
+    origin: str
+
+
+@dataclass(frozen=True)
+class EvmAccount:
+    """The ledger asks for a signer of transactions.
+
+    Attributes:
+        chain_id: EIP-155 chain id.
+        settlement: address that every transaction may go to; recipients of bindings come to it.
+    """
+
+    chain_id: int
+    settlement: bytes
+
+
+@dataclass(frozen=True)
+class Founded:
+    """A deployment that exists.
+
+    Attributes:
+        destination: what its id commits to.
+        settings: what the adapter's ``open_ledger`` and ``open_integrator`` take.
+        trust: what a policy says of it.
+        minimum_status: the best status its receipts can show.
+        accept_asserted: whether its receipts are only asserted.
+        signer: what kind of signer ``open_ledger`` takes.
+    """
+
+    destination: Destination
+    settings: JsonObject
+    trust: JsonObject
+    minimum_status: Status
+    accept_asserted: bool
+    signer: LogKey | EvmAccount
+
+
+class Devnet(Protocol):
+    """A development ledger in a folder."""
+
+    async def found(self, founding: Founding) -> Founded:
+        """Deploys settlement, or returns the deployment that the folder already holds.
+
+        Raises:
+            ForeignLedger: the folder holds a deployment of other founders, or of a ledger that is gone.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Ends what it started; the ledger's state stays in the folder."""
+        ...
+
+
+class Contract(Protocol):
+    """A contract built on ``ContractCryptlet``, seen by the integrator who deployed it."""
+
+    @property
+    def account(self) -> Account:
+        """The contract's account."""
+        ...
+
+    async def bind(self, binding: BindingVersion) -> None:
+        """Sets the binding version, once."""
+        ...
+
+    async def request(self, input_digest: Digest) -> InvocationId:
+        """Asks for an invocation over an input; returns its id, as the contract computed it."""
+        ...
+
+    async def consume(self, proof: bytes) -> Mapping[str, JsonValue]:
+        """Consumes the record of a proof file; returns locator and cost.
+
+        Raises:
+            Reverted: the contract refused it; the message is the contract's own error.
+        """
+        ...
+
+    async def read(self) -> Mapping[str, JsonValue]:
+        """Returns the contract's public state by name."""
+        ...
+
+
+class Integrator(Protocol):
+    """Somebody with an account of their own on a ledger."""
+
+    async def deploy(self, name: str, measurement: Measurement, caller: Account) -> Contract:
+        """Deploys a contract by name.
+
+        Args:
+            name: name of a compiled contract.
+            measurement: the bundle whose records it accepts.
+            caller: the caller of the fabric whose records it accepts beside answers to its own requests; zero for none.
+        """
+        ...
+
+    async def check(self, proofs: Sequence[bytes]) -> list[bool]:
+        """Asks the settlement contract whether it anchors the record of each proof file."""
+        ...
+
+    async def aclose(self) -> None:
+        """Closes connections."""
+        ...

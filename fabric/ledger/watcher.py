@@ -1,0 +1,107 @@
+"""The watcher of one ledger: follows its final requests by a durable cursor.
+
+The cursor is moved by whoever accepts a page, in the transaction that stores what came of it; so a page that was not
+accepted is read again, and none is skipped.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from fabric.core.backoff import delay_seconds
+from fabric.core.clock import Clock
+from fabric.core.errors import FabricError, LedgerError, Reorged, StoreError
+from fabric.core.ids import DestinationId
+from fabric.ledger.alarm import Pause
+from fabric.ledger.port import RequestPage, RequestSource
+from fabric.store.store import Store
+
+_log = structlog.get_logger(__name__)
+
+PAGE: Final = 256
+"""Requests of one page."""
+Accept = Callable[[RequestPage], Awaitable[None]]
+"""Stores what came of a page, and the page's cursor under the watcher's name, in one transaction."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What is watched.
+
+    Attributes:
+        destination: the ledger.
+        source: the ledger's requests.
+    """
+
+    destination: DestinationId
+    source: RequestSource
+
+    @property
+    def cursor(self) -> str:
+        """Name of the cursor."""
+        return f"requests/{self.destination.hex()}"
+
+
+class Watcher:
+    """Reads pages and hands them over, one after the other."""
+
+    def __init__(
+        self,
+        watched: Watched,
+        store: Store,
+        accept: Accept,
+        clock: Clock,
+        *,
+        pause: Pause = asyncio.sleep,
+        poll_seconds: float = 0.5,
+    ) -> None:
+        """Takes its parts; nothing happens before ``run`` or ``step``."""
+        self._watched = watched
+        self._store = store
+        self._accept = accept
+        self._clock = clock
+        self._pause = pause
+        self._poll_seconds = poll_seconds
+
+    async def run(self) -> None:
+        """Follows the ledger until it is cancelled, or halted by a reorg beyond finality."""
+        failures = 0
+        while not await self._store.outbox.halted(self._watched.destination):
+            try:
+                moved = await self.step()
+            except Reorged as error:
+                await self._halt(error)
+                return
+            except (LedgerError, StoreError) as error:
+                failures += 1
+                self._tell("page not accepted", error)
+                await self._pause(delay_seconds(failures, self._watched.destination))
+                continue
+            failures = 0
+            if not moved:
+                await self._pause(self._poll_seconds)
+
+    async def step(self) -> bool:
+        """Reads one page and hands it over; says whether it held a request.
+
+        Raises:
+            Reorged: what the cursor stands on is gone.
+            LedgerError: the ledger could not be read.
+            StoreError: the page was not stored.
+        """
+        cursor = await self._store.cursors.get(self._watched.cursor)
+        page = await self._watched.source.requests(cursor, PAGE)
+        if page.cursor != cursor:
+            await self._accept(page)
+        return bool(page.requests)
+
+    async def _halt(self, error: Reorged) -> None:
+        now = self._clock.unix_seconds()
+        await self._store.outbox.halt(self._watched.destination, str(error), now)
+        self._tell("ledger halted", error)
+
+    def _tell(self, what: str, error: FabricError) -> None:
+        _log.warning(what, destination=self._watched.destination.hex(), error=str(error))
