@@ -1,0 +1,1 @@
+"""The native ledger: an append-only log that runs the rule set, with signed checkpoints (docs/spec/native.md)."""
