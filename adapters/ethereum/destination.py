@@ -1,0 +1,62 @@
+"""The pure part of the adapter: what the enclave and the verifier need to know of an EVM ledger. No IO.
+
+On a chain whose blocks carry no seals that can be checked here, a receipt shows no more than this: a block of the
+stated hash holds the settlement, and whoever made the proof says that it is a block of that chain. So the status is
+``included`` and the source ``asserted``; nobody's header is taken for the chain's word. Seals of PoA validators, with
+the validators pinned in the policy, are what makes it ``final`` and ``proven``.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from eth_hash.auto import keccak
+
+from adapters.ethereum import anchorage, codec
+from fabric.core.canonical import JsonObject, JsonValue
+from fabric.core.errors import Malformed, VerificationError
+from fabric.trust.batch import Header
+from fabric.trust.destination import Destination
+from fabric.trust.kind import Anchorage, Source, Status
+from fabric.trust.schemes import ADDRESS_BYTES
+
+SETTLED: Final = keccak(b"Settled(bytes32,bytes32,uint256,bytes32)")
+"""First topic of the event that settlement emits: batch id, key id, count, root."""
+
+
+class Ethereum:
+    """The ``fabric.trust.kind.DestinationKind`` of EVM ledgers; stateless."""
+
+    def check_codec(self, codec_: Mapping[str, JsonValue]) -> None:
+        """Refuses a codec that a binding cannot use; raises ``Malformed`` naming the field."""
+        codec.fields_of(codec_)
+
+    def encode_payload(self, codec_: Mapping[str, JsonValue], output: JsonValue) -> bytes:
+        """Returns the payload bytes that the codec makes of an output; raises ``Malformed``."""
+        return codec.encode(codec_, output)
+
+    def check_receipt(
+        self, destination: Destination, header: Header, material: JsonObject, trust: JsonObject
+    ) -> Anchorage:
+        """Verifies receipt material offline: header, receipt trie, status and the ``Settled`` event.
+
+        Args:
+            destination: the deployment.
+            header: the batch header that must have been settled there.
+            material: see docs/spec/ethereum-receipt.md.
+            trust: must be empty: there is no root of trust yet that could be checked.
+
+        Raises:
+            VerificationError: step ``settlement``.
+            Malformed: material is ill-formed, or the policy asks for what cannot be checked.
+        """
+        if trust:
+            # Ignoring a root that the policy asks for would be a silent downgrade.
+            raise Malformed("policy", f"ethereum knows no {', '.join(sorted(trust))}")
+        parts = anchorage.parse(material)
+        event = anchorage.prove(parts)
+        if event.log.address != destination.settlement[-ADDRESS_BYTES:]:
+            raise VerificationError("settlement", "the log is of another contract")
+        if event.log.topics[:2] != (SETTLED, header.batch_id):
+            raise VerificationError("settlement", "the log does not settle this batch")
+        where = f"block {parts.number} transaction {parts.index} log {parts.log}"
+        return Anchorage(Status.INCLUDED, Source.ASSERTED, event.time, parts.number, where)

@@ -1,0 +1,122 @@
+"""Receipts with the material that lets anyone check them offline: a few blocks' tries, each built once."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from adapters.ethereum import answers
+from adapters.ethereum.anchorage import Material
+from adapters.ethereum.answers import Block, Outcome
+from adapters.ethereum.calls import Effect
+from adapters.ethereum.mpt import Trie, index_key
+from adapters.ethereum.rpc import Call, Rpc
+from fabric.core.canonical import JsonValue
+from fabric.core.errors import LedgerUnavailable
+from fabric.ledger.port import Receipt
+from fabric.trust.destination import Destination
+from fabric.trust.schemes import ADDRESS_BYTES
+
+_KEPT_BLOCKS: Final = 32
+"""Between inclusion and finality the same blocks are asked for again and again."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an effect happened: the transaction whose receipt holds the event.
+
+    Attributes:
+        block: number of the block.
+        block_hash: hash of the block.
+        index: place of the transaction in the block.
+    """
+
+    block: int
+    block_hash: bytes
+    index: int
+
+
+@dataclass(frozen=True)
+class _Proven:
+    """A block with all that its receipt trie holds."""
+
+    block: Block
+    outcomes: Sequence[Outcome]
+    trie: Trie
+
+
+class Receipts:
+    """Makes receipts of one settlement deployment."""
+
+    def __init__(self, rpc: Rpc, destination: Destination) -> None:
+        """Remembers nothing yet."""
+        self._rpc = rpc
+        self._destination = destination
+        self._settlement = destination.settlement[-ADDRESS_BYTES:]
+        self._blocks: OrderedDict[bytes, _Proven] = OrderedDict()
+
+    async def make(self, wanted: Sequence[tuple[Place, Effect]]) -> list[Receipt]:
+        """Returns one receipt for each place and effect; at most one round trip for all blocks that are new.
+
+        Raises:
+            LedgerUnavailable: no answer, a block was replaced meanwhile, or its receipts do not have its root.
+        """
+        proven = await self._prove({place.block_hash: place.block for place, _ in wanted})
+        return [self._receipt(proven[place.block_hash], place, effect) for place, effect in wanted]
+
+    def _receipt(self, proven: _Proven, place: Place, effect: Effect) -> Receipt:
+        outcome = next((each for each in proven.outcomes if each.index == place.index), None)
+        logs = outcome.logs if outcome else ()
+        shown = [at for at, log in enumerate(logs) if effect.is_shown_by(log, self._settlement)]
+        if outcome is None or not shown:
+            message = f"block {place.block} does not hold the event in transaction {place.index}"
+            raise LedgerUnavailable(message)
+        block = proven.block
+        proof = proven.trie.proof(index_key(place.index))
+        material = Material(block.hash, block.number, block.header, place.index, tuple(proof), shown[0])
+        return Receipt(
+            destination=self._destination.id,
+            locator=f"block {block.number} tx 0x{outcome.transaction.hex()}",
+            position=block.number,
+            time=block.time,
+            material=material.to_json(),
+            cost={"gas": outcome.gas, "gas_price": outcome.price},
+        )
+
+    async def _prove(self, wanted: dict[bytes, int]) -> dict[bytes, _Proven]:
+        new = {digest: number for digest, number in wanted.items() if digest not in self._blocks}
+        if new:
+            found = await self._rpc.ask([call for number in new.values() for call in _calls(number)])
+            with answers.reading():
+                for at, digest in enumerate(new):
+                    self._blocks[digest] = _read(digest, found[2 * at], found[2 * at + 1])
+        for digest in wanted:
+            self._blocks.move_to_end(digest)
+        proven = {digest: self._blocks[digest] for digest in wanted}
+        while len(self._blocks) > _KEPT_BLOCKS:
+            self._blocks.popitem(last=False)
+        return proven
+
+
+def _calls(number: int) -> Iterable[Call]:
+    return (
+        ("eth_getBlockByNumber", [hex(number), False]),
+        ("eth_getBlockReceipts", [hex(number)]),
+    )
+
+
+def _read(digest: bytes, block: JsonValue, receipts: JsonValue) -> _Proven:
+    """Reads a block with its receipts and proves that they belong together."""
+    read = answers.block(block)
+    outcomes = [answers.outcome(each) for each in answers.items(receipts, "receipts")]
+    trie = Trie({index_key(each.index): each.encoded for each in outcomes})
+    if read.hash != digest:
+        message = f"block {read.number} was replaced while it was read"
+        raise LedgerUnavailable(message)
+    if not read.is_proven:
+        message = f"block {read.number} does not have the hash that the node states"
+        raise LedgerUnavailable(message)
+    if trie.root != read.receipts_root:
+        message = f"the receipts of block {read.number} do not have the root in its header"
+        raise LedgerUnavailable(message)
+    return _Proven(read, outcomes, trie)

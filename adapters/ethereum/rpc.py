@@ -1,0 +1,158 @@
+"""JSON-RPC to one node, in batches: many questions, one round trip.
+
+web3.py carries the bytes. Its own batch refuses ``eth_sendRawTransaction`` and gives up a whole batch when one answer
+is an error, so the provider's batch is called directly and every answer is read by us (``adapters.ethereum.answers``).
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+
+from web3 import AsyncHTTPProvider, AsyncWeb3
+from web3.middleware import ExtraDataToPOAMiddleware
+from web3.types import RPCEndpoint
+
+from fabric.core.canonical import JsonValue
+from fabric.core.errors import LedgerUnavailable
+
+MAX_CALLS: Final = 500
+"""Nodes bound the number of calls in a batch; geth by 1,000."""
+MAX_BYTES: Final = 1 << 20
+"""Nodes bound the size of a request; anvil by 2 MB."""
+_CALL_BYTES: Final = 200
+_RECURSION_LIMIT: Final = 1000
+"""Python's own. py_ecc, which web3.py brings along, lifts it a hundredfold as it is imported, and then an answer of
+nested brackets ends the whole process where it should be an error."""
+sys.setrecursionlimit(_RECURSION_LIMIT)
+
+Call = tuple[str, list[JsonValue]]
+"""Method and parameters."""
+
+
+@dataclass(frozen=True)
+class RpcError:
+    """A node's refusal of one call.
+
+    Attributes:
+        code: JSON-RPC error code.
+        message: for people; nodes differ.
+        data: revert data, where the call was executed and reverted.
+    """
+
+    code: int
+    message: str
+    data: bytes = b""
+
+
+class Rpc:
+    """A node. Safe for concurrent use within one event loop.
+
+    Attributes:
+        round_trips: requests sent so far.
+        web3: the same connection for web3.py's own calls; PoA extra data is handled.
+    """
+
+    def __init__(self, url: str, timeout_seconds: float = 20.0) -> None:
+        """Opens nothing yet; ``timeout_seconds`` bounds each round trip; web3.py does so by 30."""
+        self._timeout_seconds = timeout_seconds
+        self._provider = AsyncHTTPProvider(url)
+        self.web3 = AsyncWeb3(self._provider)
+        # Clique and QBFT blocks carry more than 32 bytes of extra data, which web3.py refuses without it.
+        self.web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
+        self.round_trips = 0
+
+    async def batch(self, calls: Sequence[Call]) -> list[JsonValue | RpcError]:
+        """Returns one answer for each call, in order.
+
+        Raises:
+            LedgerUnavailable: no answer, or one that is no JSON-RPC batch response. Calls of the batch may have been
+                executed.
+        """
+        answers: list[JsonValue | RpcError] = []
+        for window in _windows(calls):
+            answers += await self._round_trip(window)
+        return answers
+
+    async def ask(self, calls: Sequence[Call]) -> list[JsonValue]:
+        """Returns one result for each call, in order.
+
+        Raises:
+            LedgerUnavailable: as ``batch``; also when the node refuses one of the calls.
+        """
+        results: list[JsonValue] = []
+        for (method, _), answer in zip(calls, await self.batch(calls), strict=True):
+            if isinstance(answer, RpcError):
+                message = f"{method} was refused: {answer.message} ({answer.code})"
+                raise LedgerUnavailable(message)
+            results.append(answer)
+        return results
+
+    async def aclose(self) -> None:
+        """Closes the connection; idempotent."""
+        await self._provider.disconnect()
+
+    async def _round_trip(self, calls: Sequence[Call]) -> list[JsonValue | RpcError]:
+        self.round_trips += 1
+        requests = [(RPCEndpoint(method), parameters) for method, parameters in calls]
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                response = await self._provider.make_batch_request(requests)
+        except Exception as error:
+            message = f"no answer from the node: {error!r}"
+            raise LedgerUnavailable(message) from error
+        return _read(response, len(calls))
+
+
+def _read(response: object, count: int) -> list[JsonValue | RpcError]:
+    """Reads a batch response, which the provider has sorted by id."""
+    if not isinstance(response, list):
+        message = f"the node refused a batch of {count}: {json.dumps(response)[:200]}"
+        raise LedgerUnavailable(message)
+    ids = [item.get("id") if isinstance(item, dict) else None for item in response]
+    if len(response) != count or not all(isinstance(each, int) for each in ids):
+        message = f"the node gave {len(response)} answers to {count} calls"
+        raise LedgerUnavailable(message)
+    numbers = cast("list[int]", ids)
+    if numbers != list(range(numbers[0], numbers[0] + count)):
+        message = "the node's answers belong to other calls"
+        raise LedgerUnavailable(message)
+    return [_answer(cast("dict[str, JsonValue]", item)) for item in response]
+
+
+def _answer(item: dict[str, JsonValue]) -> JsonValue | RpcError:
+    error = item.get("error")
+    if error is None:
+        return item.get("result")
+    if not isinstance(error, dict):
+        return RpcError(0, str(error)[:200])
+    code = error.get("code")
+    return RpcError(code if isinstance(code, int) else 0, str(error.get("message"))[:200], _revert_data(error))
+
+
+def _revert_data(error: dict[str, JsonValue]) -> bytes:
+    """Returns revert data; some nodes put it one level deeper."""
+    data = error.get("data")
+    if isinstance(data, dict):
+        data = data.get("data")
+    if not isinstance(data, str) or not data.startswith("0x"):
+        return b""
+    try:
+        return bytes.fromhex(data[2:])
+    except ValueError:
+        return b""
+
+
+def _windows(calls: Sequence[Call]) -> Iterator[Sequence[Call]]:
+    """Splits calls where the next one would make a request too large for a node."""
+    start = size = 0
+    for end, (_, parameters) in enumerate(calls):
+        weight = _CALL_BYTES + sum(len(item) for item in parameters if isinstance(item, str))
+        if end > start and (end - start == MAX_CALLS or size + weight > MAX_BYTES):
+            yield calls[start:end]
+            start, size = end, 0
+        size += weight
+    if start < len(calls):
+        yield calls[start:]
