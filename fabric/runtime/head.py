@@ -1,0 +1,108 @@
+"""Ray's head on this machine: started inside the jail, by the process that is also its driver.
+
+Token authentication is always on. The token is made here, from fresh entropy, and never leaves the jail: nobody
+outside needs it, because the gateway reaches the driver over the link.
+"""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from fabric.core import canonical
+from fabric.core.canonical import JsonObject, JsonValue
+from fabric.core.errors import Malformed
+from fabric.runtime import processes
+
+_DAEMONS: Final = ("gcs_server", "raylet")
+_UNUSED: Final = ("start_api_server", "start_monitor", "start_log_monitor")
+"""Parts of a Ray head that serve its dashboard, its autoscaler and a driver's terminal: 300 MB and 2 s of start."""
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """How Ray is started.
+
+    Attributes:
+        cpus: processor cores that Ray may give away.
+        memory: bytes of memory that Ray may give away.
+        object_store: bytes of the shared object store.
+        folder: Ray's folder for sessions, logs and sockets; 40 characters at most.
+    """
+
+    cpus: int
+    memory: int
+    object_store: int
+    folder: str
+
+    def to_json(self) -> JsonObject:
+        """Returns the settings as a JSON object."""
+        return {"cpus": self.cpus, "folder": self.folder, "memory": self.memory, "object_store": self.object_store}
+
+    @classmethod
+    def parse(cls, data: bytes) -> Self:
+        """Reads settings; raises ``Malformed``."""
+        value = canonical.decode_object(data)
+        folder = value.get("folder")
+        if set(value) != {"cpus", "folder", "memory", "object_store"} or not isinstance(folder, str):
+            raise Malformed("head", "expected cpus, folder, memory, object_store")
+        return cls(_amount(value["cpus"]), _amount(value["memory"]), _amount(value["object_store"]), folder)
+
+
+def start_head(config: HeadConfig) -> str:
+    """Starts Ray with this process as its driver; returns Ray's version.
+
+    Raises:
+        RuntimeError: Ray's own, when it does not come up.
+    """
+    os.environ.update(_environment())
+    import ray  # noqa: PLC0415 - it reads its environment when it is imported
+    from ray._private.node import Node  # noqa: PLC0415
+
+    for part in _UNUSED:
+        # Ray has no switch for these. A version that names them otherwise starts them: slower, and nothing else.
+        if hasattr(Node, part):
+            setattr(Node, part, _nothing)
+    ray.init(
+        num_cpus=config.cpus,
+        _memory=config.memory,
+        object_store_memory=config.object_store,
+        include_dashboard=False,
+        log_to_driver=False,
+        configure_logging=False,
+        namespace="fabric",
+        _temp_dir=config.folder,
+        _node_ip_address="127.0.0.1",
+    )
+    return str(ray.__version__)
+
+
+def daemons() -> Iterator[int]:
+    """Yields handles (pidfds) of the processes below this one without which Ray does nothing, and waits for minutes."""
+    for process in processes.descendants(os.getpid()):
+        with contextlib.suppress(OSError):  # it has ended
+            if Path(f"/proc/{process.pid}/comm").read_text().strip() in _DAEMONS:
+                yield os.pidfd_open(process.pid)
+
+
+def _environment() -> dict[str, str]:
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_DISABLE_IMPORT_WARNING": "1",
+        "RAY_enable_metrics_collection": "0",
+    }
+
+
+def _nothing(*_: object, **__: object) -> None:
+    """Stands for a part that is not started."""
+
+
+def _amount(value: JsonValue) -> int:
+    if type(value) is not int or value < 0:
+        raise Malformed("head", "amounts are whole numbers")
+    return value
