@@ -1,0 +1,1 @@
+"""Who may do what: a binding is kept by version, found by name, checked against adapters, and authorises callers."""

@@ -1,0 +1,1 @@
+"""The use case: admit, place, run, enqueue; and prove."""

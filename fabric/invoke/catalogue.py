@@ -1,0 +1,61 @@
+"""The bundles that bindings name: fetched from the source once, by measurement, checked, kept in memory."""
+
+from dataclasses import dataclass
+
+from fabric.bundles.bundle import read_bundle
+from fabric.bundles.manifest import Manifest
+from fabric.bundles.source import BundleSource
+from fabric.core.errors import VerificationError
+from fabric.core.ids import Measurement
+from fabric.trust.publication import Publication
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A bundle as the fabric uses it.
+
+    Attributes:
+        wheel: the wheel file.
+        publication: its publisher's word.
+        manifest: what it says about itself.
+    """
+
+    wheel: bytes
+    publication: Publication
+    manifest: Manifest
+
+    def takes_file(self, method: str) -> bool:
+        """Says whether a method takes a raw file instead of JSON."""
+        return self.manifest.methods[method]["input"] is None
+
+
+class Catalogue:
+    """Bundles by measurement. The source is not trusted: what it gives is measured again."""
+
+    def __init__(self, source: BundleSource) -> None:
+        """Takes the source; nothing is fetched yet."""
+        self._source = source
+        self._listed: dict[Measurement, Listed] = {}
+
+    def get(self, measurement: Measurement) -> Listed:
+        """Returns a bundle.
+
+        Raises:
+            NotFound: the source has no such bundle.
+            VerificationError: step ``publication``: other bytes than were asked for, or a signature that fails.
+        """
+        if measurement not in self._listed:
+            self._listed[measurement] = self._fetch(measurement)
+        return self._listed[measurement]
+
+    def _fetch(self, measurement: Measurement) -> Listed:
+        wheel, publication = self._source.get(measurement)
+        bundle = read_bundle(wheel)
+        if bundle.measurement != measurement or publication.measurement != measurement:
+            raise VerificationError("publication", f"asked for bundle {measurement.hex()}, was given another")
+        if not publication.is_signed():
+            raise VerificationError("publication", f"bundle {measurement.hex()}: the signature does not hold")
+        identity = bundle.manifest.project.cryptlet
+        if (identity.name, identity.version) != (publication.name, publication.version):
+            raise VerificationError("publication", f"bundle {measurement.hex()} is published under another name")
+        return Listed(wheel, publication, bundle.manifest)
