@@ -1,0 +1,1 @@
+"""Composition root: configuration, the app that constructs everything, and the gRPC door."""

@@ -1,0 +1,229 @@
+"""The app: constructs every part of a running fabric, in the order in which they need one another, and ends them.
+
+It is the only place that constructs. What it starts it ends, in reverse, also when the start breaks off half-way.
+"""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, cast
+
+from fabric.attesters.appraiser.client import AppraiserProcess, launch_appraiser
+from fabric.attesters.appraiser.files import AppraiserFolder
+from fabric.bundles.source import BundleSource
+from fabric.core import plugins
+from fabric.core.clock import Clock
+from fabric.core.collector import spare_the_collector
+from fabric.core.crashpoint import Reached
+from fabric.core.ids import DestinationId, FabricId
+from fabric.enclave.config import EnclaveConfig
+from fabric.gateway.backend import Backend, OpenedLedger
+from fabric.gateway.config import Config
+from fabric.gateway.door import Door, serve
+from fabric.gateway.effects import PolicyFile, effects_of_start
+from fabric.gateway.enclaves import Enclaves
+from fabric.gateway.endpoint import LOCAL_CALLER, Endpoint, OpenLedger
+from fabric.gateway.flow import Flow, bundle_of, open_flow
+from fabric.gateway.founding import Identity, Standing, attester_key, make_identity, raise_ledgers
+from fabric.gateway.keeper import RayKeeper
+from fabric.gateway.ledgers import Ledgers, open_ledgers
+from fabric.gateway.state import State, open_state
+from fabric.gateway.trusting import appraisal_policy, relying_policy
+from fabric.invoke.admission import Desk
+from fabric.invoke.catalogue import Catalogue
+from fabric.invoke.pipeline import Pipeline
+from fabric.runtime.cluster import Cluster, ClusterConfig
+from fabric.runtime.pool import Pool, PoolConfig
+from fabric.runtime.profile import Profile
+from fabric.store.store import Store, open_store
+from fabric.trust.destination import Destination
+from fabric.trust.kind import Status
+
+OpenSource = Callable[[Mapping[str, str]], BundleSource]
+RENEWALS: Final = 4
+"""Attempts to renew an attestation within its validity."""
+STOP_SECONDS: Final = 2.0
+"""How long running calls may take to end when the fabric stops."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What stands before any enclave: state, keys, ledgers, the appraiser, the store.
+
+    Attributes:
+        config: the configuration.
+        state: the state folder.
+        fabric: id of the deployment.
+        identity: public halves of the gateway's keys.
+        standing: the ledgers.
+        appraiser: the embedded appraiser.
+        store: the store.
+        policy: the policy that the operator's own commands take.
+    """
+
+    config: Config
+    state: State
+    fabric: FabricId
+    identity: Identity
+    standing: list[Standing]
+    appraiser: AppraiserProcess
+    store: Store
+    policy: PolicyFile
+
+    @property
+    def destinations(self) -> dict[DestinationId, Destination]:
+        """The ledgers by id."""
+        return {item.founded.destination.id: item.founded.destination for item in self.standing}
+
+
+@dataclass(frozen=True)
+class App:
+    """A running fabric.
+
+    Attributes:
+        endpoint: how to reach it.
+        ground: what it stands on.
+        enclaves: the enclaves of its pool.
+        cluster: its Ray.
+    """
+
+    endpoint: Endpoint
+    ground: Ground
+    enclaves: Enclaves
+    cluster: Cluster
+
+
+@asynccontextmanager
+async def running(config: Config, clock: Clock, reached: Reached) -> AsyncIterator[App]:
+    """Runs a fabric for as long as the block lasts; entered when it serves and its enclaves are registered.
+
+    Call it in the main thread: helpers end with the thread that started them.
+
+    Raises:
+        FabricError: a part could not be started; everything started before it is ended.
+    """
+    async with AsyncExitStack() as stack:
+        ground = await _prepare(config, clock, stack)
+        # Ray takes seconds to start and registration waits for blocks: side by side.
+        keeper = RayKeeper(_cluster_config(ground))
+        stack.push_async_callback(keeper.aclose)
+        ledgers = await open_ledgers(ground.standing, ground.store, ground.state, clock, reached)
+        stack.push_async_callback(ledgers.aclose)
+        enclaves = await _start_enclaves(ground, ledgers, stack)
+        yield await _open(ground, ledgers, enclaves, keeper, (clock, reached), stack)
+
+
+async def _prepare(config: Config, clock: Clock, stack: AsyncExitStack) -> Ground:
+    state = open_state(config.state)
+    stack.callback(state.lock.close)
+    state.endpoint.unlink(missing_ok=True)
+    # Ray's jail shows this very folder, so it stands before Ray starts; what an earlier run left is of dead enclaves.
+    shutil.rmtree(state.enclaves, ignore_errors=True)
+    state.enclaves.mkdir(mode=0o700)
+    identity = await make_identity(state)
+    folder = AppraiserFolder.prepare(state.appraiser)
+    appraisers = [await folder.create_keys()]
+    standing = await raise_ledgers(state, config, identity, appraisers, clock)
+    for item in standing:
+        stack.push_async_callback(item.devnet.aclose)
+    folder.write_policy(appraisal_policy(config, [identity.attester], standing))
+    appraiser = await launch_appraiser(state.appraiser)
+    stack.push_async_callback(appraiser.aclose)
+    store = await open_store(state.database, state.blobs, clock)
+    stack.push_async_callback(store.aclose)
+    fabric = state.fabric_id()
+    policy = PolicyFile(state.policy, relying_policy(config, fabric, appraisers, standing))
+    return Ground(config, state, fabric, identity, standing, appraiser, store, policy)
+
+
+async def _start_enclaves(ground: Ground, ledgers: Ledgers, stack: AsyncExitStack) -> Enclaves:
+    told = EnclaveConfig(
+        fabric=ground.fabric,
+        destinations=tuple(ground.destinations.values()),
+        epoch=ground.state.next_epoch(),
+        attester_key=attester_key(ground.state),
+    )
+    renew_seconds = ground.config.appraisal.validity_seconds / RENEWALS
+    enclaves = Enclaves(
+        ground.state.enclaves, told, ground.appraiser, ground.store, ledgers.by_id, renew_seconds=renew_seconds
+    )
+    stack.push_async_callback(enclaves.aclose)
+    await enclaves.start(ground.config.runtime.enclaves)
+    return enclaves
+
+
+async def _open(
+    ground: Ground,
+    ledgers: Ledgers,
+    enclaves: Enclaves,
+    keeper: RayKeeper,
+    outside: tuple[Clock, Reached],
+    stack: AsyncExitStack,
+) -> App:
+    clock, reached = outside
+    cluster = await keeper.ready()
+    catalogue = Catalogue(_open_source(ground.config))
+    pool = Pool(
+        PoolConfig(Profile(cpus=0), ground.destinations),
+        cluster,
+        lambda document: bundle_of(catalogue, document),
+        lambda lost: enclaves.replace(pool, lost),
+        clock,
+    )
+    await enclaves.serve(pool)
+    keeper.watch(pool)
+    spare_the_collector()
+    flow = open_flow(ground.config, pool, ground.store, enclaves.key_ids, clock, reached)
+    enclaves.tell(flow.batcher.wake)
+    stack.push_async_callback(flow.batcher.close)
+    ledgers.watch(flow.acceptor)
+    target = await _open_door(ground, ledgers, catalogue, flow, clock, stack)
+    endpoint = Endpoint(target, ground.fabric, os.getpid(), _open_ledgers(ground))
+    endpoint.write(ground.state.folder)
+    stack.callback(ground.state.endpoint.unlink, missing_ok=True)
+    return App(endpoint, ground, enclaves, cluster)
+
+
+async def _open_door(
+    ground: Ground, ledgers: Ledgers, catalogue: Catalogue, flow: Flow, clock: Clock, stack: AsyncExitStack
+) -> str:
+    config = ground.config.gateway
+    desk = Desk(ground.fabric, config.deadline_ms)
+    pipeline = Pipeline(desk, catalogue, flow.gather, clock)
+    opened = {
+        item.founded.destination.id: OpenedLedger(item.name, item.founded.destination, _final_status(item))
+        for item in ground.standing
+    }
+    effects = await effects_of_start(ground.store, ledgers, ground.policy)
+    backend = Backend(pipeline, ground.store, catalogue, opened, clock, effects)
+    door = Door(backend, config.callers | {LOCAL_CALLER: ground.state.local_key_digest()})
+    server, port = await serve(door, config.listen)
+    stack.push_async_callback(server.stop, STOP_SECONDS)
+    return f"{config.listen.rpartition(':')[0]}:{port}"
+
+
+def _final_status(item: Standing) -> Status:
+    best = item.founded.minimum_status
+    return best if best is Status.OPERATOR_FINAL else Status.FINAL
+
+
+def _open_ledgers(ground: Ground) -> dict[str, OpenLedger]:
+    return {item.name: OpenLedger(item.founded.destination, item.founded.settings) for item in ground.standing}
+
+
+def _cluster_config(ground: Ground) -> ClusterConfig:
+    state, runtime = ground.state, ground.config.runtime
+    return ClusterConfig(
+        folder=state.ray,
+        hidden=(state.folder,),
+        reachable=(state.enclaves,),
+        cpus=runtime.cpus,
+        allow_unjailed_ray=runtime.allow_unjailed_ray,
+    )
+
+
+def _open_source(config: Config) -> BundleSource:
+    opener = cast("OpenSource", plugins.load(plugins.BUNDLE_SOURCES, "folder"))
+    return opener({"path": str(config.registry)})

@@ -1,0 +1,167 @@
+"""Configuration: a TOML file and the environment; the environment wins, an unknown key is an error.
+
+Environment names are ``CRYPTLET_`` and the key, sections joined by two underscores: ``CRYPTLET_GATEWAY__LISTEN``.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fabric.core.errors import ConfigError
+from fabric.core.plugins import nearest
+
+PREFIX: Final = "CRYPTLET_"
+API_KEY_VARIABLE: Final = "CRYPTLET_API_KEY"
+"""A caller's key, which the commands read; not a key of the configuration."""
+FILE_NAME: Final = "cryptlet-fabric.toml"
+
+
+class Section(BaseModel):
+    """A table of the configuration; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Gateway(Section):
+    """The gRPC door.
+
+    Attributes:
+        listen: ``host:port``; port 0 takes a free one.
+        callers: name of each caller and the SHA-256 (64 hexadecimal digits) of its API key.
+        max_batch: most invocations in one batch.
+        deadline_ms: run time of a call that names none.
+    """
+
+    listen: str = "127.0.0.1:7070"
+    callers: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = {}
+    max_batch: Annotated[int, Field(ge=1, le=1024)] = 512
+    deadline_ms: Annotated[int, Field(ge=1, le=300_000)] = 10_000
+
+
+class Ledger(Section):
+    """One ledger.
+
+    Attributes:
+        kind: name of the adapter's plug-in.
+        embedded: whether ``up`` starts the adapter's own development ledger in the state folder.
+        options: the adapter's own settings.
+    """
+
+    kind: str
+    embedded: bool = True
+    options: dict[str, str | int | bool] = {}
+
+
+class Runtime(Section):
+    """Enclaves and Ray.
+
+    Attributes:
+        enclaves: how many enclaves the pool keeps warm.
+        cpus: CPUs given to Ray.
+        allow_unjailed_ray: run Ray without the jail that hides the fabric's keys from it; stated at start-up.
+    """
+
+    enclaves: Annotated[int, Field(ge=1, le=64)] = 1
+    cpus: Annotated[int, Field(ge=1, le=1024)] = 2
+    allow_unjailed_ray: bool = False
+
+
+class Appraisal(Section):
+    """The appraiser that ``up`` starts for development, and how many must agree.
+
+    Attributes:
+        embedded: start one appraiser in a process of its own; it and the fabric then share an operator.
+        validity_seconds: how long an attestation result holds.
+    """
+
+    embedded: Literal[True] = True
+    validity_seconds: Annotated[int, Field(ge=60, le=31_622_400)] = 86_400
+
+
+class Config(Section):
+    """The whole configuration.
+
+    Attributes:
+        state: folder for everything durable.
+        registry: folder of the local registry.
+        publishers: name and Ed25519 key (64 hexadecimal digits) of each publisher that the written policy accepts.
+    """
+
+    state: Path = Path(".state")
+    registry: Path = Path(".state/registry")
+    publishers: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = {}
+    gateway: Gateway = Gateway()
+    runtime: Runtime = Runtime()
+    appraisal: Appraisal = Appraisal()
+    ledgers: dict[str, Ledger] = {
+        "native": Ledger(kind="native"),
+        "ethereum": Ledger(kind="ethereum"),
+    }
+
+
+def load_config(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
+    """Reads the configuration.
+
+    Args:
+        path: the TOML file; None takes ``cryptlet-fabric.toml`` in the working folder if it is there.
+        environ: the environment.
+
+    Raises:
+        ConfigError: unreadable file, unknown key (with the nearest valid one) or wrong value, naming the place.
+    """
+    source = path or Path(FILE_NAME)
+    values = _read(source) if path or source.exists() else {}
+    variables = _merge_environment(values, environ)
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, str(source), variables)) from error
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: no TOML: {error}") from error
+
+
+def _merge_environment(values: dict[str, object], environ: Mapping[str, str]) -> dict[tuple[str, ...], str]:
+    """Writes the environment over the file's values; returns the variable that set each key."""
+    variables = {}
+    for name, text in environ.items():
+        if not name.startswith(PREFIX) or name == API_KEY_VARIABLE:
+            continue
+        *sections, key = name.removeprefix(PREFIX).lower().split("__")
+        table = values
+        for section in sections:
+            inner = table.setdefault(section, {})
+            if not isinstance(inner, dict):
+                raise ConfigError(f"environment {name}: {section} is not a table")
+            table = inner
+        table[key] = text
+        variables[*sections, key] = name
+    return variables
+
+
+def _explain(error: ValidationError, source: str, variables: Mapping[tuple[str, ...], str]) -> str:
+    first = error.errors()[0]
+    parts = tuple(map(str, first["loc"]))
+    place = ".".join(parts)
+    where = f"environment variable {variables[parts]}" if parts in variables else f"{source} or environment"
+    if first["type"] == "extra_forbidden":
+        return f"{where}: unknown key {place!r}{_suggest(first['loc'])}"
+    return f"{where}: {place}: {first['msg']}"
+
+
+def _suggest(place: tuple[int | str, ...]) -> str:
+    fields = Config.model_fields
+    for part in place[:-1]:
+        kind = fields[str(part)].annotation if str(part) in fields else Ledger
+        fields = kind.model_fields if isinstance(kind, type) and issubclass(kind, Section) else Ledger.model_fields
+    return nearest(str(place[-1]), sorted(fields))

@@ -1,0 +1,221 @@
+"""The gRPC door: authenticates callers, hands typed requests to the pipeline, translates errors by one table."""
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Final, Protocol
+
+import grpc
+import grpc.aio
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from fabric.core.errors import ConfigError, FabricError, Unauthenticated
+from fabric.core.ids import BindingVersion, DestinationId, Digest, InvocationId
+from fabric.gateway.status import row_of
+from fabric.wire.service import (
+    MAX_MESSAGE_BYTES,
+    METHODS,
+    SERVICE,
+    Blob,
+    BlobName,
+    GetProof,
+    GetResult,
+    InvokeReply,
+    InvokeRequest,
+    Method,
+    Result,
+)
+
+OPTIONS: Final = (
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.so_reuseport", 0),
+)
+MAX_IN_FLIGHT: Final = 16
+"""Messages of one stream that run at once."""
+MAX_DETAILS: Final = 600
+"""Characters of an error's text that travel: with more, a client would lose the status to its limit of metadata."""
+_LOG: Final = structlog.get_logger(__name__)
+Context = Any
+
+
+class Backend(Protocol):
+    """What the door opens to; every method raises only ``FabricError``s."""
+
+    async def invoke(self, caller: str, request: InvokeRequest) -> InvokeReply:
+        """Runs calls and returns when their results are stored."""
+        ...
+
+    async def result(self, caller: str, invocation: InvocationId) -> Result:
+        """Returns a stored result of the caller."""
+        ...
+
+    async def proof(self, caller: str, invocation: InvocationId, destination: DestinationId) -> bytes:
+        """Returns a proof file of the caller's result."""
+        ...
+
+    async def put_blob(self, caller: str, data: bytes) -> Digest:
+        """Stores bytes by their digest."""
+        ...
+
+    async def put_binding(self, caller: str, document: bytes) -> BindingVersion:
+        """Puts a binding in force, for an operator."""
+        ...
+
+
+class Door:
+    """Handlers of ``fabric.v1.Fabric``; names of callers come from their API keys and from nothing they say."""
+
+    def __init__(self, backend: Backend, callers: Mapping[str, str]) -> None:
+        """Takes the backend and, by caller name, the SHA-256 of the API key in hexadecimal digits."""
+        self._backend = backend
+        self._callers = dict(callers)
+
+    async def invoke(self, caller: str, request: InvokeRequest) -> InvokeReply:
+        """Invoke, and each message of InvokeStream."""
+        return await self._backend.invoke(caller, request)
+
+    async def get_result(self, caller: str, request: GetResult) -> Result:
+        """GetResult."""
+        return await self._backend.result(caller, request.invocation)
+
+    async def get_proof(self, caller: str, request: GetProof) -> Blob:
+        """GetProof."""
+        return Blob(await self._backend.proof(caller, request.invocation, request.destination))
+
+    async def put_blob(self, caller: str, request: Blob) -> BlobName:
+        """PutBlob."""
+        return BlobName(await self._backend.put_blob(caller, request.data))
+
+    async def put_binding(self, caller: str, request: Blob) -> BlobName:
+        """PutBinding."""
+        return BlobName(Digest(await self._backend.put_binding(caller, request.data)))
+
+    def authenticate(self, context: Context) -> str:
+        """Returns the caller's name.
+
+        Raises:
+            Unauthenticated: no API key, or one that nobody has.
+        """
+        metadata = dict(context.invocation_metadata() or ())
+        scheme, _, key = str(metadata.get("authorization", "")).partition(" ")
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        for name, expected in self._callers.items():
+            if scheme == "Bearer" and hmac.compare_digest(digest, expected):
+                return name
+        raise Unauthenticated("no known API key: send metadata 'authorization: Bearer KEY'")
+
+
+Handler = Callable[[str, Any], Awaitable[Any]]
+
+
+def _unary(door: Door, method: Method, handler: Handler) -> "grpc.RpcMethodHandler[Any, Any]":
+    async def answer(data: bytes, context: Context) -> bytes:
+        async with _errors(context):
+            return method.encode_reply(await handler(door.authenticate(context), method.decode_request(data)))
+        raise AssertionError("unreachable: the context was aborted")
+
+    return grpc.unary_unary_rpc_method_handler(answer)
+
+
+def _streaming(door: Door, method: Method, handler: Handler) -> "grpc.RpcMethodHandler[Any, Any]":
+    async def answer(messages: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
+        async with _errors(context):
+            caller = door.authenticate(context)
+            # Closed at once when the caller leaves, so that nothing runs on for nobody.
+            async with aclosing(
+                _in_order(messages, lambda data: handler(caller, method.decode_request(data)))
+            ) as replies:
+                async for reply in replies:
+                    yield method.encode_reply(reply)
+
+    return grpc.stream_stream_rpc_method_handler(answer)
+
+
+async def _in_order(
+    messages: AsyncIterator[bytes], run: Callable[[bytes], Awaitable[Any]]
+) -> AsyncGenerator[Any, None]:
+    """Runs up to ``MAX_IN_FLIGHT`` messages at once and yields their replies in the order of the messages."""
+    slots = asyncio.Semaphore(MAX_IN_FLIGHT)
+    queue: asyncio.Queue[asyncio.Future[Any] | None] = asyncio.Queue()
+    running: set[asyncio.Future[Any]] = set()
+
+    async def read() -> None:
+        try:
+            async for message in messages:
+                await slots.acquire()
+                task = asyncio.ensure_future(run(message))
+                running.add(task)
+                queue.put_nowait(task)
+        finally:
+            queue.put_nowait(None)
+
+    reader = asyncio.create_task(read())
+    try:
+        while (task := await queue.get()) is not None:
+            reply = await task
+            running.discard(task)
+            slots.release()
+            yield reply
+        await reader
+    finally:
+        for left in (reader, *running):
+            left.cancel()
+        await asyncio.gather(reader, *running, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _errors(context: Context) -> AsyncIterator[None]:
+    """Ends the call with the status of whatever error is raised inside."""
+    try:
+        yield
+    except FabricError as error:
+        await _abort(context, error)
+    except Exception as error:  # noqa: BLE001 - logged whole; the caller learns the kind and nothing else
+        _LOG.exception("request failed inside the fabric")
+        await _abort(context, FabricError(f"internal error ({type(error).__name__}); see the fabric's log"))
+
+
+async def _abort(context: Context, error: FabricError) -> None:
+    status = grpc.StatusCode[row_of(error).grpc]
+    trailing = (("fabric-code", error.code), ("fabric-retry", str(error.retry)))
+    await context.abort(status, str(error)[:MAX_DETAILS], trailing)
+
+
+async def serve(door: Door, listen: str) -> tuple[grpc.aio.Server, int]:
+    """Starts the server with health and reflection; returns it and the port it listens on.
+
+    Raises:
+        ConfigError: the address cannot be had.
+    """
+    server = grpc.aio.server(options=OPTIONS)
+    handlers = {
+        name: (_streaming if METHODS[name].streaming else _unary)(door, METHODS[name], handler)
+        for name, handler in _table(door).items()
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    checks = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    await checks.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
+    reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    try:
+        port = server.add_insecure_port(listen)
+    except RuntimeError as error:
+        raise ConfigError(f"cannot listen on {listen}: {error}; choose another gateway.listen") from error
+    await server.start()
+    return server, port
+
+
+def _table(door: Door) -> dict[str, Handler]:
+    return {
+        "Invoke": door.invoke,
+        "InvokeStream": door.invoke,
+        "GetResult": door.get_result,
+        "GetProof": door.get_proof,
+        "PutBlob": door.put_blob,
+        "PutBinding": door.put_binding,
+    }
