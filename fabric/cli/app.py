@@ -1,0 +1,53 @@
+"""The tree of commands: our own, and those that plug-ins of ``cryptlet.commands`` bring."""
+
+from typing import Annotated
+
+import typer
+
+import fabric
+from fabric.cli import calls, service, verify
+from fabric.cli.demo import command as demo
+from fabric.core import plugins
+from fabric.core.errors import PluginError
+
+
+def build_app() -> typer.Typer:
+    """Returns the command line application."""
+    app = typer.Typer(
+        name="cryptlet",
+        help="Off-chain compute that anyone can check, for any ledger.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # rich costs 250 ms at each start
+    )
+    app.callback()(_root)
+    for name in plugins.names(plugins.COMMANDS):
+        _mount(app, plugins.load(plugins.COMMANDS, name), name)
+    app.command()(service.up)
+    app.command()(calls.bind)
+    app.command()(calls.invoke)
+    app.command()(calls.result)
+    app.command()(verify.verify)
+    app.command()(demo.demo)
+    return app
+
+
+def _mount(app: typer.Typer, plugin: object, name: str) -> None:
+    if not isinstance(plugin, typer.Typer):
+        raise PluginError(f"plug-in {name!r} of {plugins.COMMANDS} is no typer application")
+    app.registered_commands.extend(plugin.registered_commands)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"cryptlet {fabric.__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Off-chain compute that anyone can check, for any ledger."""

@@ -1,0 +1,153 @@
+"""What the demo tells at its end: an account for people, one JSON document for programs."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import typer
+
+from fabric.core.canonical import JsonObject
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One result on one ledger."""
+
+    invocation: str
+    cryptlet: str
+    ledger: str
+    locator: str
+    proof: Path
+    status: str
+    time: int
+    cost: dict[str, int]
+
+
+@dataclass
+class Ending:
+    """Everything that held.
+
+    Attributes:
+        folder: folder of the run.
+        ready: what ``up`` printed when it was ready.
+        bundle: what ``build`` and ``publish`` printed.
+        verdict: the contract's state after its judgement.
+        consumed: locator and cost of the record consumed from the batch.
+        entries: one per result and ledger.
+        checked_on_chain: how many anchors the settlement contract confirmed.
+        refusal: what ``verify`` said of the proof with a flipped byte.
+        accepted: what ``verify`` said of the same proof before.
+        seconds: duration of each part, and ``total``.
+    """
+
+    folder: Path
+    ready: JsonObject = field(default_factory=dict)
+    bundle: JsonObject = field(default_factory=dict)
+    verdict: JsonObject = field(default_factory=dict)
+    consumed: JsonObject = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    checked_on_chain: int = 0
+    refusal: JsonObject = field(default_factory=dict)
+    accepted: JsonObject = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def to_document(ending: Ending) -> dict[str, object]:
+    """Returns the JSON document of a run."""
+    results = [
+        {
+            "invocation": entry.invocation,
+            "cryptlet": entry.cryptlet,
+            "ledger": entry.ledger,
+            "locator": entry.locator,
+            "proof": str(entry.proof.absolute()),
+            "status": entry.status,
+            "time": entry.time,
+            "cost": entry.cost,
+        }
+        for entry in ending.entries
+    ]
+    return {
+        "results": results,
+        "seconds": round(ending.seconds["total"], 3),
+        "parts": {name: round(value, 3) for name, value in ending.seconds.items() if name != "total"},
+        "bundle": ending.bundle,
+        "fabric": ending.ready,
+        "contract": ending.verdict,
+        "consumed": ending.consumed,
+        "checked_on_chain": ending.checked_on_chain,
+        "verified": ending.accepted,
+        "refused": ending.refusal,
+        "folder": str(ending.folder.absolute()),
+    }
+
+
+def print_account(ending: Ending) -> None:
+    """Prints the account for people."""
+    for title, lines in _chapters(ending):
+        typer.secho(f"\n{title}", bold=True)
+        for line in lines:
+            typer.echo(f"  {line}")
+
+
+def _chapters(ending: Ending) -> list[tuple[str, list[str]]]:
+    return [
+        ("1. A cryptlet, built, measured, signed, published", _facts(ending.bundle)),
+        ("2. A fabric, attested and registered on its ledgers", _facts(ending.ready)),
+        ("3. A contract on Ethereum asked for judgement and got it", _verdict(ending.verdict)),
+        ("4. Further shipments, streamed, anchored, one of them consumed", _anchors(ending)),
+        ("5. Verified offline, and refused after one byte was flipped", _verification(ending)),
+    ]
+
+
+def _facts(facts: JsonObject) -> list[str]:
+    width = max((len(name) for name in facts), default=0)
+    return [f"{name.replace('_', ' '):{width}}  {value}" for name, value in facts.items()]
+
+
+def _verdict(contract: JsonObject) -> list[str]:
+    judgement = contract.get("judgement")
+    facts: JsonObject = {
+        "contract": contract["contract"],
+        "logger file": contract["fileDigest"],
+        "invocation": contract["invocation"],
+        "written back in": contract["written_back"],
+        "state version": contract["stateVersion"],
+    }
+    return _facts(facts | (judgement if isinstance(judgement, dict) else {}))
+
+
+def _anchors(ending: Ending) -> list[str]:
+    lines = []
+    for ledger in dict.fromkeys(entry.ledger for entry in ending.entries):
+        entries = [entry for entry in ending.entries if entry.ledger == ledger]
+        places = dict.fromkeys(entry.locator for entry in entries)
+        lines.append(f"{ledger}: {len(entries)} results, all {' or '.join(dict.fromkeys(e.status for e in entries))}")
+        for place in places:
+            group = [entry for entry in entries if entry.locator == place]
+            gas = group[0].cost.get("gas")
+            cost = f"; {gas} gas = {gas / len(group):.0f} a result" if gas else ""
+            lines.append(f"    {len(group):4} in {place}{cost}")
+    lines.append(
+        "    final is the fabric's view, 4 blocks deep; a plain development chain has no seals, so that offline"
+    )
+    lines.append("    its receipts count as included, asserted by the operator's node")
+    lines.append(f"the settlement contract confirms {ending.checked_on_chain} of them on chain")
+    lines.append(f"consumed from the batch: {ending.consumed['invocation']}")
+    lines.append(f"    in {ending.consumed['locator']}; {ending.consumed['gas']} gas")
+    return lines
+
+
+def _verification(ending: Ending) -> list[str]:
+    accepted, refusal = ending.accepted, ending.refusal
+    what = (
+        f"{accepted['cryptlet']} {accepted['method']}, {accepted['ledger']} {accepted['status']} ({accepted['source']})"
+    )
+    parts = ", ".join(f"{name} {value:.1f}" for name, value in ending.seconds.items() if name != "total")
+    return [
+        f"all {len(ending.entries)} proofs verified offline against {ending.folder / 'state' / 'policy.json'}",
+        f"{accepted['proof']}",
+        f"    accepted: {what}, assurance {accepted['assurance']}",
+        f"    one byte flipped: refused at step {refusal['number']} ({refusal['step']}): {refusal['reason']}",
+        f"proofs: {ending.folder / 'proofs'}",
+        f"it took {ending.seconds['total']:.1f} s: {parts}",
+    ]

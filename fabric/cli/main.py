@@ -1,0 +1,78 @@
+"""Entry point of the command; nothing heavy is imported before a command needs it."""
+
+import sys
+from functools import partial
+from typing import Final
+
+import fabric
+
+OWN_PACKAGES: Final = ("fabric", "adapters", "registry", "cryptlets")
+
+
+def main() -> int:
+    """Runs the command line and returns the exit code; every error becomes one sentence on standard error."""
+    if sys.argv[1:] == ["--version"]:
+        sys.stdout.write(f"cryptlet {fabric.__version__}\n")
+        return 0
+    from fabric.cli.plain import plain
+    from fabric.core.errors import FabricError
+
+    try:
+        return _run()
+    except FabricError as error:
+        from fabric.gateway.status import row_of
+
+        sys.stderr.write(f"error: {plain(str(error))}\n")
+        return row_of(error).exit_code
+    except OSError as error:
+        # A disk that is full, a folder that may not be written, a reader of our output that is gone.
+        sys.stderr.write(f"error: {plain(str(error))}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130
+
+
+def _run() -> int:
+    import typer
+
+    from fabric.cli.app import build_app
+
+    refuse_shadowed_packages()
+    try:
+        code = build_app()(standalone_mode=False)
+    except typer.TyperException as error:
+        # A wrong use shows the usage, what is wrong and where help is; the base class has only its sentence.
+        show = getattr(error, "show", partial(print, f"error: {error}", file=sys.stderr))
+        show()
+        return error.exit_code
+    except typer.Abort:
+        sys.stderr.write("aborted\n")
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def refuse_shadowed_packages() -> None:
+    """Stops when another distribution's package stands where one of ours should.
+
+    Raises:
+        ConfigError: names the package and what to do; PyPI has unrelated packages of three of these names.
+    """
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    from fabric.core.errors import ConfigError
+
+    home = Path(fabric.__file__).parents[1]
+    for name in OWN_PACKAGES:
+        spec = find_spec(name)
+        if spec is None or spec.origin is None or Path(spec.origin).parents[1] != home:
+            found = spec.origin if spec else "nothing"
+            raise ConfigError(
+                f"package {name!r} should come from cryptlet-fabric and is {found}: another distribution shadows it; "
+                f"use an environment of its own for cryptlet-fabric"
+            )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

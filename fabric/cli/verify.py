@@ -1,0 +1,108 @@
+"""``cryptlet verify``: check a proof file offline.
+
+Exit codes: 0 accepted, 3 refused, 2 unreadable.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fabric.cli.plain import plain
+from fabric.core.errors import Malformed, VerificationError
+from fabric.gateway.status import EXIT_REFUSED
+
+_READABLE_DEPTH = 256
+"""Deeper than any format of ours, far less than what ends the JSON decoder's process."""
+
+if TYPE_CHECKING:
+    from fabric.trust.policy import Policy
+    from fabric.trust.verifier import Verified
+
+
+def verify(
+    proof: Annotated[Path, typer.Argument(help="The proof file.")],
+    policy: Annotated[Path | None, typer.Option(help="The policy; by default the one in the state folder.")] = None,
+    state: Annotated[Path, typer.Option(help="The state folder.")] = Path(".state"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> int:
+    """Check a proof offline: which code ran, on which input, who vouches for it, what the ledger says."""
+    from fabric.gateway.kinds import load_kind
+    from fabric.trust.verifier import verify as check
+
+    data = _read(proof)
+    rules = read_policy(policy, state)
+    try:
+        verified = check(data, rules, load_kind)
+    except VerificationError as error:
+        _print_refusal(proof, error, as_json=as_json)
+        return EXIT_REFUSED
+    _print_accepted(proof, verified, as_json=as_json)
+    return 0
+
+
+def read_policy(policy: Path | None, state: Path) -> "Policy | None":
+    """Returns the policy, or None when none was named and the state folder holds none.
+
+    Raises:
+        Malformed: the file is no policy, or cannot be read.
+    """
+    from fabric.trust.policy import Policy
+
+    path = policy or state / "policy.json"
+    if policy is None and not path.exists():
+        return None
+    return Policy.parse(_read(path))
+
+
+def _read(path: Path) -> bytes:
+    from fabric.core.canonical import MAX_BYTES, check_depth
+
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise Malformed(str(path), f"cannot be read: {error.strerror}") from error
+    if len(data) > MAX_BYTES:
+        raise Malformed(str(path), f"more than {MAX_BYTES} bytes")
+    try:
+        check_depth(data, _READABLE_DEPTH)
+        json.loads(data)
+    except (ValueError, Malformed) as error:
+        raise Malformed(str(path), f"unreadable: no JSON text ({error})") from error
+    return data
+
+
+def _print_refusal(path: Path, error: VerificationError, *, as_json: bool) -> None:
+    from fabric.trust.verifier import STEPS
+
+    number = STEPS.index(error.step) + 1 if error.step in STEPS else 0
+    if as_json:
+        document = {"accepted": False, "proof": str(path), "step": error.step, "number": number, "reason": error.reason}
+        typer.echo(json.dumps(document))
+    else:
+        typer.echo(f"refused at step {number} ({error.step}): {plain(error.reason)}")
+
+
+def _print_accepted(path: Path, verified: "Verified", *, as_json: bool) -> None:
+    record, anchorage = verified.proof.record, verified.anchorage
+    facts = {
+        "cryptlet": verified.proof.statement["cryptlet"],
+        "method": verified.proof.statement["method"],
+        "measurement": record.measurement.hex(),
+        "invocation": record.invocation.hex(),
+        "ledger": verified.ledger,
+        "status": str(anchorage.status),
+        "source": str(anchorage.source),
+        "locator": anchorage.locator,
+        "assurance": verified.assurance.name.lower(),
+        "isolation": verified.isolation,
+        "output": verified.proof.output,
+    }
+    if as_json:
+        typer.echo(json.dumps({"accepted": True, "proof": str(path)} | facts))
+        return
+    typer.echo("accepted")
+    for name, value in facts.items():
+        typer.echo(f"  {name:12} {plain(value) if isinstance(value, str) else json.dumps(value)}")

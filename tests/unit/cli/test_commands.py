@@ -1,0 +1,169 @@
+"""The commands against a door in a process of its own; every error is one sentence and an exit code of the table."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fabric
+from fabric.cli.main import main, refuse_shadowed_packages
+from fabric.core.errors import ConfigError
+from fabric.core.ids import FabricId
+from fabric.gateway.endpoint import KEY_FILE, Endpoint, OpenLedger
+from tests.support.doors import INVOCATION
+from tests.support.proofs import NATIVE
+from tests.support.trust_samples import word
+
+KEY = "the local key"
+BINDING = f"""
+name = "x"
+cryptlet = "c@1"
+measurement = "{"ab" * 32}"
+methods = ["m"]
+[[destinations]]
+ledger = "native"
+"""
+
+
+class Command:
+    """Runs the command in this process and keeps what it printed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str | Path) -> tuple[int, str, str]:
+        self._monkeypatch.setattr(sys, "argv", ["cryptlet", *map(str, arguments)])
+        code = main()
+        return code, *self._capsys.readouterr()
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    monkeypatch.delenv("CRYPTLET_API_KEY", raising=False)
+    return Command(monkeypatch, capsys)
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A state folder whose endpoint is a stand-in behind a real door."""
+    folder = tmp_path_factory.mktemp("state")
+    target = f"unix:{folder}/door"
+    Endpoint(target, FabricId(word("fabric")), 1, {"native": OpenLedger(NATIVE, {})}).write(folder)
+    (folder / KEY_FILE).parent.mkdir()
+    (folder / KEY_FILE).write_text(KEY)
+    program = [sys.executable, "-m", "tests.support.doors", target, KEY]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == "ready\n"
+        yield folder
+        process.stdin.close()
+        assert process.wait(30) == 0
+
+
+def test_invoke(command: Command, state: Path, tmp_path: Path) -> None:
+    given = tmp_path / "input.json"
+    given.write_text('{"n": 3}')
+    code, out, _ = command("invoke", "shipments", "judge", given, "--state", state, "--json")
+    assert code == 0
+    assert json.loads(out) == {"invocation": INVOCATION.hex(), "output": {"n": 3}}
+    code, out, _ = command("invoke", "shipments", "judge", given, "--state", state, "--key", "k")
+    assert (code, out.splitlines()[0]) == (0, f"invocation  {INVOCATION.hex()}")
+
+
+def test_a_failed_call_ends_with_the_code_of_its_failure(command: Command, state: Path, tmp_path: Path) -> None:
+    given = tmp_path / "input.json"
+    for code, expected in (("cryptlet-raised", 4), ("refused", 3), ("malformed", 2), ("container-lost", 5)):
+        given.write_text(json.dumps(f"fail with {code}"))
+        found, out, err = command("invoke", "shipments", "judge", given, "--state", state)
+        assert (found, out) == (expected, "")
+        assert err == f"error: {code}: it was asked to (retry: never)\n"
+
+
+def test_result_and_proofs(command: Command, state: Path, tmp_path: Path) -> None:
+    code, out, _ = command("result", INVOCATION.hex(), "--state", state)
+    assert code == 0
+    assert "operator-final" in out
+    code, out, _ = command("result", INVOCATION.hex(), "--state", state, "--proofs", tmp_path / "p", "--json")
+    document: Any = json.loads(out)
+    [path] = document["proofs"]
+    assert code == 0
+    assert Path(path).read_bytes() == b"proof"
+    assert Path(path).parent == tmp_path / "p"
+    assert document["anchors"][0]["cost"] == {"gas": 3}
+
+
+def test_bind(command: Command, state: Path, tmp_path: Path) -> None:
+    file = tmp_path / "binding.toml"
+    file.write_text(BINDING)
+    code, out, _ = command("bind", file, "--state", state, "--json")
+    assert code == 0
+    assert json.loads(out)["binding"] == "x"
+    file.write_text(file.read_text().replace('"native"', '"nativ"'))
+    code, _, err = command("bind", file, "--state", state)
+    assert code == 2
+    assert "did you mean 'native'?" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (("result", "00", "--state", "{state}"), 2, "INVOCATION: expected 64"),
+        (("result", "00" * 32, "--state", "{nowhere}"), 2, "no fabric runs on"),
+        (("invoke", "b", "m", "{nowhere}", "--state", "{state}"), 2, "cannot be read: No such file"),
+        (("bind", "{nowhere}", "--state", "{state}"), 2, "nowhere"),
+        (("up", "--config", "{nowhere}"), 2, "nowhere"),
+        (("result", "00" * 32, "--state", "{state}", "--proofs", "/proc/no"), 1, "/proc/no"),
+    ],
+    ids=["no-id", "no-fabric", "no-input", "no-binding", "no-config", "no-folder"],
+)
+def test_errors_are_one_sentence(
+    command: Command, state: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, text: str
+) -> None:
+    places = {"state": state, "nowhere": tmp_path / "nowhere"}
+    found, out, err = command(*(one.format(**places) for one in arguments))
+    assert (found, out) == (code, "")
+    assert err.startswith("error: ")
+    assert text in err
+    assert err.count("\n") == 1
+
+
+def test_an_unknown_key_is_refused(command: Command, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRYPTLET_API_KEY", "another")
+    code, _, err = command("result", INVOCATION.hex(), "--state", state)
+    assert (code, err.count("\n")) == (3, 1)
+    assert "unauthenticated" in err
+
+
+def test_a_fabric_that_is_gone_is_not_reached(command: Command, tmp_path: Path) -> None:
+    Endpoint(f"unix:{tmp_path}/gone", FabricId(word("fabric")), 1, {}).write(tmp_path)
+    (tmp_path / KEY_FILE).parent.mkdir()
+    (tmp_path / KEY_FILE).write_text(KEY)
+    code, _, err = command("result", INVOCATION.hex(), "--state", tmp_path)
+    assert (code, err.count("\n")) == (8, 1)
+
+
+@pytest.mark.parametrize("arguments", [("nonsense",), ("verify",), ("result", "--nonsense"), ("up", "--nonsense")])
+def test_wrong_usage(command: Command, arguments: tuple[str, ...]) -> None:
+    code, out, err = command(*arguments)
+    assert (code, out) == (2, "")
+    assert "Traceback" not in err
+
+
+def test_version_and_help(command: Command) -> None:
+    assert command("--version") == (0, f"cryptlet {fabric.__version__}\n", "")
+    code, out, _ = command("--help")
+    assert code == 0
+    assert {"build", "publish", "up", "bind", "invoke", "result", "verify", "demo"} <= set(out.split())
+
+
+def test_a_shadowed_package_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    refuse_shadowed_packages()
+    monkeypatch.setattr(fabric, "__file__", str(tmp_path / "fabric" / "__init__.py"))
+    with pytest.raises(ConfigError, match="another distribution shadows it"):
+        refuse_shadowed_packages()
