@@ -1,0 +1,43 @@
+"""The command answers at once, because it imports a heavy library only when a command needs it."""
+
+import json
+import subprocess
+import sys
+from typing import Final
+
+import pytest
+
+HEAVY: Final = {"ray", "web3", "sqlalchemy", "grpc"}
+# Runs the command as its script does, then tells on stderr which modules that took.
+PROBE: Final = """
+import json, sys
+sys.argv = ["cryptlet", *sys.argv[1:]]
+from fabric.cli.main import main
+try:
+    code = main()
+except SystemExit as end:
+    code = end.code
+print(json.dumps({"code": code or 0, "modules": sorted(sys.modules)}), file=sys.stderr)
+"""
+
+
+COMMANDS: Final = ("bind", "build", "demo", "invoke", "publish", "result", "up", "verify")
+
+
+@pytest.mark.parametrize("arguments", ["--help", "--version", *(f"{name} --help" for name in COMMANDS)])
+def test_the_command_imports_nothing_heavy(arguments: str) -> None:
+    command = [sys.executable, "-c", PROBE, *arguments.split()]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stderr.splitlines()[-1])
+    assert seen["code"] == 0, done.stdout
+    assert done.stdout
+    assert HEAVY.intersection(seen["modules"]) == set()
+
+
+def test_no_command_is_left_out() -> None:
+    told = subprocess.run([sys.executable, "-c", PROBE, "--help"], capture_output=True, check=True, text=True).stdout
+    listed = told.partition("Commands:")[2]
+    assert sorted(line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2] != " ") == [
+        *COMMANDS
+    ]
