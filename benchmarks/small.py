@@ -5,6 +5,7 @@ import json
 import statistics
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -46,10 +47,10 @@ async def verification(bench: Bench) -> list[Figure]:
     return figures
 
 
-async def _when_ready(fetch: object, *name: bytes) -> bytes:
+async def _when_ready(fetch: Callable[..., Awaitable[bytes]], *name: bytes) -> bytes:
     for _ in range(240):
         try:
-            return bytes(await fetch(*name))  # type: ignore[operator]
+            return await fetch(*name)
         except RemoteError as error:
             if error.remote_code != "proof-not-ready":
                 raise

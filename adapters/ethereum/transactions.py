@@ -99,7 +99,7 @@ def decode(raw: bytes) -> Eip1559:
         raise Malformed("transaction", f"not RLP: {error}") from error
     if not isinstance(fields, list) or len(fields) != _SIGNED_FIELDS or fields[8] != []:
         raise Malformed("transaction", f"expected {_SIGNED_FIELDS} fields and no access list")
-    if not all(isinstance(item, bytes) for at, item in enumerate(fields) if at != 8):  # noqa: PLR2004
+    if not all(isinstance(item, bytes) for at, item in enumerate(fields) if at != 8):  # noqa: PLR2004 - access list
         raise Malformed("transaction", "a list where bytes belong")
     if len(fields[5]) not in (0, ADDRESS_BYTES):
         raise Malformed("transaction.to", "expected 20 bytes or none")

@@ -11,7 +11,7 @@ from fabric.cli.plain import plain
 from fabric.core.errors import Malformed
 
 if TYPE_CHECKING:
-    from fabric.client import Answer, Client, Result
+    from fabric.client import Answer, Call, Client, Result
 
 State = Annotated[Path, typer.Option(help="The state folder of the fabric.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -119,9 +119,9 @@ async def _put_binding(state: Path, document: bytes) -> None:
         await client.put_binding(document)
 
 
-async def _invoke(state: Path, binding: str, call: object) -> "Answer":
+async def _invoke(state: Path, binding: str, call: "Call") -> "Answer":
     async with open_client(state) as client:
-        reply = await client.invoke(binding, [call])  # type: ignore[list-item]
+        reply = await client.invoke(binding, [call])
     return reply.answers[0]
 
 

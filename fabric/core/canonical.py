@@ -160,7 +160,7 @@ def _compact_writer() -> Callable[[JsonValue], str]:
     make = getattr(json.encoder, "c_make_encoder", None)
     if make is None:
         return json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")).encode
-    write = make(None, _no_default, json.encoder.encode_basestring, None, ":", ",", True, False, False)  # noqa: FBT003
+    write = make(None, _no_default, json.encoder.encode_basestring, None, ":", ",", True, False, False)  # noqa: FBT003 - C
     return lambda value: "".join(write(value, 0))
 
 

@@ -11,7 +11,7 @@ from fabric.core.errors import NotFound, Refused, Unauthorized
 from fabric.core.ids import BindingVersion, DestinationId, Digest, InvocationId, caller_account
 from fabric.gateway.endpoint import LOCAL_CALLER
 from fabric.gateway.kinds import load_kind
-from fabric.invoke.acceptor import is_result
+from fabric.invoke.acceptor import retry_of
 from fabric.invoke.catalogue import Catalogue
 from fabric.invoke.pipeline import Pipeline
 from fabric.invoke.prove import prove
@@ -95,9 +95,8 @@ class Backend:
         binding = await self._store.bindings.get(stored.binding)
         anchors = await self._store.invocations.anchors(invocation)
         outcome = stored.outcome
-        retry = "" if outcome.failure is None else "never" if is_result(outcome) else "safe"
         return Result(
-            Answer(invocation, outcome.output, outcome.failure, retry),
+            Answer(invocation, outcome.output, outcome.failure, retry_of(outcome)),
             binding.cryptlet if binding else "",
             tuple(self._anchor(item) for item in anchors),
         )

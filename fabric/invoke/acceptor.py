@@ -120,6 +120,13 @@ def is_result(outcome: Outcome) -> bool:
     return outcome.failure is None or outcome.failure.code in FINAL_FAILURES
 
 
+def retry_of(outcome: Outcome) -> str:
+    """Returns what a caller is told of repeating: nothing on success, ``never`` or ``safe`` on failure."""
+    if outcome.failure is None:
+        return ""
+    return "never" if is_result(outcome) else "safe"
+
+
 def _settle(
     item: Keyed,
     known: StoredResult | None,

@@ -6,7 +6,7 @@ from fabric.bindings.authorise import check_caller
 from fabric.core.clock import Clock
 from fabric.core.errors import FabricError
 from fabric.core.model import Outcome
-from fabric.invoke.acceptor import Keyed, is_result
+from fabric.invoke.acceptor import Keyed, retry_of
 from fabric.invoke.admission import Desk, refusal
 from fabric.invoke.catalogue import Catalogue
 from fabric.trust.binding import Binding
@@ -61,5 +61,4 @@ class Pipeline:
 def _answer(item: Keyed, result: Outcome | FabricError) -> Answer:
     if isinstance(result, FabricError):
         return refusal(result, item.invocation.id)
-    retry = "" if result.failure is None else "never" if is_result(result) else "safe"
-    return Answer(result.invocation, result.output, result.failure, retry)
+    return Answer(result.invocation, result.output, result.failure, retry_of(result))

@@ -33,7 +33,7 @@ _MEMORY_SHARE: Final = 0.7
 _SLACK: Final = 64 << 20
 _LONGEST_FOLDER: Final = 40
 """Ray puts up to 66 characters behind its folder for a Unix socket, whose path has at most 107 (unix(7))."""
-_ENVIRONMENT: Final[Mapping[str, str]] = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8"}  # noqa: S108
+_ENVIRONMENT: Final[Mapping[str, str]] = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8"}  # noqa: S108 - a name inside the jail
 """All of it: the gateway's environment may hold secrets."""
 
 

@@ -146,13 +146,13 @@ def _actor(name: str, number: int, path: str, options: JsonObject) -> Any:  # no
     return made.options(**settings).remote(path)
 
 
-def _kill(actor: Any) -> None:  # noqa: ANN401
+def _kill(actor: Any) -> None:  # noqa: ANN401 - ray types no handle
     import ray  # noqa: PLC0415
 
     ray.kill(actor)
 
 
-def _cancel(reference: Any) -> None:  # noqa: ANN401
+def _cancel(reference: Any) -> None:  # noqa: ANN401 - ray types no handle
     import ray  # noqa: PLC0415
 
     ray.cancel(reference)

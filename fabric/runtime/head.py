@@ -60,7 +60,7 @@ def start_head(config: HeadConfig) -> str:
     """
     os.environ.update(_environment())
     import ray  # noqa: PLC0415 - it reads its environment when it is imported
-    from ray._private.node import Node  # noqa: PLC0415
+    from ray._private.node import Node  # noqa: PLC0415 - as above
 
     for part in _UNUSED:
         # Ray has no switch for these. A version that names them otherwise starts them: slower, and nothing else.

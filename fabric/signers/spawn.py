@@ -111,7 +111,7 @@ def _tell(value: JsonObject) -> None:
 async def _introduce(process: asyncio.subprocess.Process, set_up: JsonObject) -> JsonObject | None:
     stdin, stdout = process.stdin, process.stdout
     assert stdin is not None  # noqa: S101 - asked for above
-    assert stdout is not None  # noqa: S101
+    assert stdout is not None  # noqa: S101 - it was asked for
     try:
         stdin.write(canonical.encode(set_up | {"parent": os.getpid()}))
         await stdin.drain()

@@ -76,7 +76,7 @@ def _parse(note: str) -> tuple[Checkpoint, list[str]]:
     if len(note) > MAX_NOTE_BYTES or not separator or not tail.endswith("\n"):
         raise Malformed("checkpoint", "not a signed note")
     lines = text.split("\n")
-    if len(lines) != 3 or not _NAME.fullmatch(lines[0]) or not _SIZE.fullmatch(lines[1]):  # noqa: PLR2004
+    if len(lines) != 3 or not _NAME.fullmatch(lines[0]) or not _SIZE.fullmatch(lines[1]):  # noqa: PLR2004 - a line each
         raise Malformed("checkpoint", "expected three lines: origin, size, root")
     root = _base64(lines[2])
     if len(root) != 32:  # noqa: PLR2004 - SHA-256

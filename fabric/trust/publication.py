@@ -84,7 +84,7 @@ def parse_publication(value: JsonValue) -> Publication:
     if not isinstance(fields, dict) or set(fields) != _NAMES or fields["format"] != FORMAT:
         raise Malformed("publication.statement", f"expected format {FORMAT!r}, names {sorted(_NAMES)}")
     texts = {name: fields[name] for name in ("name", "version", "kind")}
-    if not all(isinstance(text, str) and 0 < len(text) <= 200 for text in texts.values()):  # noqa: PLR2004
+    if not all(isinstance(text, str) and 0 < len(text) <= 200 for text in texts.values()):  # noqa: PLR2004 - a line
         raise Malformed("publication.statement", "name, version and kind are short texts")
     if fields["kind"] not in KINDS:
         raise Malformed("publication.statement.kind", f"expected one of {', '.join(KINDS)}")

@@ -20,6 +20,7 @@ from eth_hash.auto import keccak
 
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.errors import Malformed
+from fabric.trust.fields import read_hex
 
 ED25519: Final = "ed25519"
 EIP712: Final = "eip712-secp256k1"
@@ -63,8 +64,8 @@ def parse_signature(value: JsonValue) -> Signature:
         raise Malformed("signature.scheme", f"expected one of {', '.join(_KEY_BYTES)}")
     return Signature(
         scheme,
-        _hex(value["key"], _KEY_BYTES[scheme], "signature.key"),
-        _hex(value["signature"], _SIGNATURE_BYTES[scheme], "signature.signature"),
+        read_hex(value["key"], "signature.key", _KEY_BYTES[scheme]),
+        read_hex(value["signature"], "signature.signature", _SIGNATURE_BYTES[scheme]),
     )
 
 
@@ -120,13 +121,3 @@ def is_ed25519(key: bytes, signature: bytes, message: bytes) -> bool:
 @lru_cache(maxsize=256)
 def _ed25519_key(key: bytes) -> Ed25519PublicKey:
     return Ed25519PublicKey.from_public_bytes(key)
-
-
-def _hex(value: JsonValue, size: int, field: str) -> bytes:
-    try:
-        data = bytes.fromhex(value) if isinstance(value, str) else b""
-    except ValueError as error:
-        raise Malformed(field, "not hexadecimal") from error
-    if len(data) != size or data.hex() != value:
-        raise Malformed(field, f"expected {size} bytes in lower-case hexadecimal digits")
-    return data

@@ -6,9 +6,7 @@ Protobuf bytes are transport only: nothing that is signed or hashed is ever take
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
-
-from google.protobuf.message import DecodeError
+from typing import Final
 
 from fabric.core.errors import Malformed
 from fabric.core.ids import Account, BindingVersion, InvocationId, Measurement, sha256
@@ -17,9 +15,8 @@ from fabric.trust.attestation import KeySet
 from fabric.trust.batch import Header, Sealed, SignedBatch
 from fabric.trust.record import Record
 from fabric.trust.schemes import Signature
+from fabric.wire.reading import parse, word
 from fabric.wire.v1 import enclave_pb2 as pb
-
-M = TypeVar("M", pb.EnclaveRequest, pb.EnclaveReply)
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,7 @@ def decode_request(data: bytes) -> EnclaveRequest:
 
     The binding of each invocation is left to the enclave to compute.
     """
-    message = _parse(pb.EnclaveRequest, data)
+    message = parse(pb.EnclaveRequest, data)
     kind = message.WhichOneof("kind")
     if kind not in _REQUESTS:
         raise Malformed("enclave request", "no request in it")
@@ -144,24 +141,11 @@ def _reply_to_pb(reply: EnclaveReply) -> pb.EnclaveReply:
 
 def decode_reply(data: bytes) -> EnclaveReply:
     """Reads a reply; raises ``Malformed``."""
-    message = _parse(pb.EnclaveReply, data)
+    message = parse(pb.EnclaveReply, data)
     kind = message.WhichOneof("kind")
     if kind not in _REPLIES:
         raise Malformed("enclave reply", "no reply in it")
     return _REPLIES[kind](message)
-
-
-def _parse(kind: type[M], data: bytes) -> M:
-    try:
-        return kind.FromString(data)
-    except DecodeError as error:
-        raise Malformed(kind.DESCRIPTOR.name, "not a protobuf message") from error
-
-
-def _word(data: bytes, field: str) -> bytes:
-    if len(data) != 32:  # noqa: PLR2004 - one word
-        raise Malformed(field, f"expected 32 bytes, got {len(data)}")
-    return data
 
 
 def _invocation_to_pb(call: Invocation) -> pb.RunInvocation:
@@ -178,8 +162,8 @@ def _invocation_to_pb(call: Invocation) -> pb.RunInvocation:
 
 def _invocation(call: pb.RunInvocation, binding: BindingVersion) -> Invocation:
     return Invocation(
-        id=InvocationId(_word(call.id, "invocation.id")),
-        caller=Account(_word(call.caller, "invocation.caller")),
+        id=InvocationId(word(call.id, "invocation.id")),
+        caller=Account(word(call.caller, "invocation.caller")),
         binding=binding,
         method=call.method,
         input=call.input,
@@ -219,8 +203,8 @@ def _description(message: pb.EnclaveReply) -> Description:
     if len(value.address) != 20:  # noqa: PLR2004 - an EVM address
         raise Malformed("description.address", "expected 20 bytes")
     return Description(
-        keys=KeySet(_word(value.ed25519_key, "description.ed25519_key"), value.address),
-        fabric=Measurement(_word(value.fabric_measurement, "description.fabric_measurement")),
+        keys=KeySet(word(value.ed25519_key, "description.ed25519_key"), value.address),
+        fabric=Measurement(word(value.fabric_measurement, "description.fabric_measurement")),
         isolation=value.isolation,
         epoch=value.epoch,
         pid=value.pid,
@@ -235,7 +219,7 @@ def _outcome_to_pb(outcome: Outcome) -> pb.RunOutcome:
 
 
 def _outcome(value: pb.RunOutcome) -> Outcome:
-    invocation = InvocationId(_word(value.id, "outcome.id"))
+    invocation = InvocationId(word(value.id, "outcome.id"))
     if value.failure_code:
         return Outcome(invocation, None, Failure(value.failure_code, value.failure_message))
     return Outcome(invocation, value.output)
@@ -264,7 +248,7 @@ _REPLIES: Final[dict[str, Callable[[pb.EnclaveReply], EnclaveReply]]] = {
     "failure": lambda message: Failure(message.failure.code, message.failure.message),
     "describe": _description,
     "evidence": lambda message: Evidence(message.evidence.evidence),
-    "load": lambda message: Loaded(Measurement(_word(message.load.measurement, "measurement"))),
+    "load": lambda message: Loaded(Measurement(word(message.load.measurement, "measurement"))),
     "run": lambda message: RunResult(
         tuple(_outcome(value) for value in message.run.outcomes),
         tuple(_batch(value) for value in message.run.batches),

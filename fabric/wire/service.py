@@ -5,21 +5,18 @@ gRPC is told to (de)serialise with these functions, so neither side ever holds a
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
-
-from google.protobuf.message import DecodeError, Message
+from typing import Any, Final
 
 from fabric.core.errors import Malformed
 from fabric.core.ids import DestinationId, Digest, InvocationId
 from fabric.core.model import Failure
+from fabric.wire.reading import parse, word
 from fabric.wire.v1 import fabric_pb2 as pb
 
 SERVICE: Final = "fabric.v1.Fabric"
 DESCRIPTOR: Final = pb.DESCRIPTOR
 MAX_CALLS: Final = 1024
 MAX_MESSAGE_BYTES: Final = 64 << 20
-
-M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +131,6 @@ class Method:
     streaming: bool = False
 
 
-def _parse(kind: type[M], data: bytes) -> M:
-    try:
-        return kind.FromString(data)
-    except DecodeError as error:
-        raise Malformed(kind.DESCRIPTOR.name, "not a protobuf message") from error
-
-
 def _encode_invoke(value: InvokeRequest) -> bytes:
     calls = [
         pb.Call(
@@ -152,7 +142,7 @@ def _encode_invoke(value: InvokeRequest) -> bytes:
 
 
 def _decode_invoke(data: bytes) -> InvokeRequest:
-    message = _parse(pb.InvokeRequest, data)
+    message = parse(pb.InvokeRequest, data)
     if not 1 <= len(message.calls) <= MAX_CALLS:
         raise Malformed("InvokeRequest.calls", f"expected 1 to {MAX_CALLS} calls, got {len(message.calls)}")
     calls = [Call(call.method, call.input, call.idempotency_key, call.deadline_ms) for call in message.calls]
@@ -178,24 +168,18 @@ def _encode_answers(value: InvokeReply) -> bytes:
 
 
 def _decode_answers(data: bytes) -> InvokeReply:
-    return InvokeReply(tuple(_answer(item) for item in _parse(pb.InvokeReply, data).answers))
-
-
-def _word(data: bytes, name: str) -> bytes:
-    if len(data) != 32:  # noqa: PLR2004 - one word
-        raise Malformed(name, f"expected 32 bytes, got {len(data)}")
-    return data
+    return InvokeReply(tuple(_answer(item) for item in parse(pb.InvokeReply, data).answers))
 
 
 def _decode_get_result(data: bytes) -> GetResult:
-    return GetResult(InvocationId(_word(_parse(pb.GetResultRequest, data).invocation, "GetResult.invocation")))
+    return GetResult(InvocationId(word(parse(pb.GetResultRequest, data).invocation, "GetResult.invocation")))
 
 
 def _decode_get_proof(data: bytes) -> GetProof:
-    message = _parse(pb.GetProofRequest, data)
+    message = parse(pb.GetProofRequest, data)
     return GetProof(
-        InvocationId(_word(message.invocation, "GetProof.invocation")),
-        DestinationId(_word(message.destination, "GetProof.destination")),
+        InvocationId(word(message.invocation, "GetProof.invocation")),
+        DestinationId(word(message.destination, "GetProof.destination")),
     )
 
 
@@ -218,10 +202,10 @@ def _encode_result(value: Result) -> bytes:
 
 
 def _decode_result(data: bytes) -> Result:
-    message = _parse(pb.Result, data)
+    message = parse(pb.Result, data)
     anchors = [
         Anchor(
-            DestinationId(_word(item.destination, "Anchor.destination")),
+            DestinationId(word(item.destination, "Anchor.destination")),
             item.ledger,
             item.status,
             item.locator,
@@ -252,18 +236,18 @@ METHODS: Final[Mapping[str, Method]] = {
         ).SerializeToString(),
         _decode_get_proof,
         lambda value: pb.ProofReply(proof=value.data).SerializeToString(),
-        lambda data: Blob(_parse(pb.ProofReply, data).proof),
+        lambda data: Blob(parse(pb.ProofReply, data).proof),
     ),
     "PutBlob": Method(
         lambda value: pb.PutBlobRequest(data=value.data).SerializeToString(),
-        lambda data: Blob(_parse(pb.PutBlobRequest, data).data),
+        lambda data: Blob(parse(pb.PutBlobRequest, data).data),
         lambda value: pb.PutBlobReply(digest=value.digest).SerializeToString(),
-        lambda data: BlobName(Digest(_word(_parse(pb.PutBlobReply, data).digest, "PutBlob.digest"))),
+        lambda data: BlobName(Digest(word(parse(pb.PutBlobReply, data).digest, "PutBlob.digest"))),
     ),
     "PutBinding": Method(
         lambda value: pb.PutBindingRequest(document=value.data).SerializeToString(),
-        lambda data: Blob(_parse(pb.PutBindingRequest, data).document),
+        lambda data: Blob(parse(pb.PutBindingRequest, data).document),
         lambda value: pb.PutBindingReply(version=value.digest).SerializeToString(),
-        lambda data: BlobName(Digest(_word(_parse(pb.PutBindingReply, data).version, "PutBinding.version"))),
+        lambda data: BlobName(Digest(word(parse(pb.PutBindingReply, data).version, "PutBinding.version"))),
     ),
 }

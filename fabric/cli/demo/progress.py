@@ -4,7 +4,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
 
@@ -35,11 +35,11 @@ class Progress:
 class Step:
     """A step that is under way."""
 
-    def __init__(self, bars: Bars, task: "object") -> None:
+    def __init__(self, bars: Bars, task: TaskID) -> None:
         """Takes the bar that shows it."""
         self._bars = bars
         self._task = task
 
     def done(self, parts: int = 1) -> None:
         """Says that parts of the step are done."""
-        self._bars.update(self._task, advance=parts)  # type: ignore[arg-type]
+        self._bars.update(self._task, advance=parts)

@@ -105,7 +105,7 @@ class Nursery:
         try:
             self._enter_namespaces(line)
             preload.warm_models()  # touches now, while nobody waits, the pages that a fork copies when they are touched
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:  # noqa: BLE001 - told through the pipe, then the fork ends
             line.send(str(error).encode()[:_MAX_ERROR_BYTES])
             os._exit(1)
         message, descriptors = _received(line)
@@ -131,7 +131,7 @@ class Nursery:
             self._prepare(request, bundle)
             lockdown.apply(self.lock, channel, request["memory_bytes"])
             channel = lockdown.CHANNEL
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:  # noqa: BLE001 - told through the pipe, then the fork ends
             inside.reject(channel, nonce, error)
         inside.run(request["loader"], request["entry"], nonce, request["output_bytes"])
 

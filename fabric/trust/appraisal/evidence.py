@@ -175,7 +175,7 @@ def _keys(value: JsonValue) -> KeySet:
 
 
 def _isolation(value: JsonValue) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= 32 or not value.isascii() or "\0" in value:  # noqa: PLR2004
+    if not isinstance(value, str) or not 1 <= len(value) <= 32 or not value.isascii() or "\0" in value:  # noqa: PLR2004 - word
         raise Malformed("evidence.isolation", "expected 1 to 32 ASCII characters")
     return value
 
