@@ -26,6 +26,10 @@ IntentId = NewType("IntentId", bytes)
 """Names the one effect of an invocation on one destination."""
 BatchId = NewType("BatchId", bytes)
 """SHA-256 of a batch header."""
+ChannelId = NewType("ChannelId", bytes)
+"""Names a channel between two ledgers: SHA-256 of its words."""
+MessageId = NewType("MessageId", bytes)
+"""Names a message between two ledgers: SHA-256 of its words."""
 Account = NewType("Account", bytes)
 """A caller or recipient as one word: an EVM address left-padded, or a digest."""
 

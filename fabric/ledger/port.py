@@ -10,21 +10,25 @@ its effect, whoever sent it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from fabric.core.canonical import JsonObject
 from fabric.core.ids import (
     Account,
     BatchId,
     BindingVersion,
+    ChannelId,
     DestinationId,
     Digest,
     IntentId,
     InvocationId,
+    sha256,
+    tag,
 )
 from fabric.trust.attestation import AttestationResult, KeySet, KeyState
 from fabric.trust.batch import Header
 from fabric.trust.destination import Destination
+from fabric.trust.message import Channel, Message
 from fabric.trust.record import Record
 from fabric.trust.schemes import Signature
 
@@ -66,6 +70,9 @@ class Settle:
 class Consume:
     """Let the recipient act on one record of a settled batch.
 
+    Where the recipient is the destination's mailbox (its settlement word), the payload is a letter, and the effect is
+    that of its message, whichever record brought it about (docs/spec/message.md).
+
     Attributes:
         record: the record.
         payload: the bytes behind ``record.payload``.
@@ -86,7 +93,22 @@ class Consume:
         return self.record.intent
 
 
-Work = Register | Settle | Consume
+_EXPIRE_TAG: Final = tag("cryptlet-fabric/expire/v1")
+
+
+@dataclass(frozen=True)
+class Expire:
+    """Write the tombstone of a message whose time is over."""
+
+    message: Message
+
+    @property
+    def work_id(self) -> bytes:
+        """SHA-256 of a tag and the message id."""
+        return sha256(_EXPIRE_TAG, self.message.id)
+
+
+Work = Register | Settle | Consume | Expire
 
 
 class Phase(StrEnum):
@@ -196,6 +218,54 @@ class RequestPage:
     cursor: bytes
 
 
+class EventKind(StrEnum):
+    """Kinds of the events that have an index in a mailbox. The values are stored and never renamed."""
+
+    OPENED = "opened"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True)
+class MailboxEvent:
+    """A final event of a mailbox.
+
+    Attributes:
+        index: the mailbox's contiguous counter of events, from 0.
+        kind: what happened.
+        subject: the channel that was opened, or the message.
+        data: of ``sent`` the body, of ``delivered`` the recipient's result, otherwise nothing.
+        time: ledger time of the event, Unix seconds.
+        position: block number or entry index.
+        locator: where, for people.
+    """
+
+    index: int
+    kind: EventKind
+    subject: Channel | Message
+    data: bytes
+    time: int
+    position: int
+    locator: str
+
+    @property
+    def channel(self) -> ChannelId:
+        """Id of the channel that was opened, or of the message's."""
+        return self.subject.id if isinstance(self.subject, Channel) else self.subject.channel
+
+
+@dataclass(frozen=True)
+class MailboxPage:
+    """Events in the order of their index, and the cursor after them.
+
+    An empty page moves the cursor too.
+    """
+
+    events: tuple[MailboxEvent, ...]
+    cursor: bytes
+
+
 class Ledger(Protocol):
     """One settlement deployment.
 
@@ -267,5 +337,36 @@ class RequestSource(Protocol):
         Raises:
             LedgerUnavailable: no answer, or an answer with a gap.
             Reorged: what the cursor stands on is no longer there.
+        """
+        ...
+
+
+class MailboxSource(Protocol):
+    """A ledger with a mailbox."""
+
+    async def mailbox_events(self, cursor: bytes, limit: int) -> MailboxPage:
+        """Returns up to ``limit`` FINAL events after the cursor (``b""`` is the start).
+
+        Completeness is proven: indexes are contiguous.
+
+        Raises:
+            LedgerUnavailable: no answer, or an answer with a gap.
+            Reorged: what the cursor stands on is no longer there.
+        """
+        ...
+
+    async def event_material(self, events: Sequence[MailboxEvent]) -> Sequence[JsonObject]:
+        """Returns what shows each event offline: the material that ``DestinationKind.check_event`` takes.
+
+        Raises:
+            LedgerUnavailable: the ledger cannot show one of them now.
+        """
+        ...
+
+    async def ledger_time(self) -> int:
+        """Returns the ledger's time as of its newest block or entry, or later; Unix seconds.
+
+        Raises:
+            LedgerUnavailable: the ledger did not answer.
         """
         ...

@@ -1,7 +1,7 @@
 """Binding: who may run which cryptlet and where its results go; versioned by hash (docs/spec/binding.md).
 
-The minimum of this release: cryptlet, methods, callers, requesters, destinations. Schema, counterparties and their
-signatures are not in it yet.
+The minimum of this release: cryptlet, methods, callers, requesters, destinations, and the ledgers whose events count.
+Schema, counterparties and their signatures are not in it yet; a channel locks the bindings of its two ends.
 """
 
 from collections.abc import Mapping
@@ -13,15 +13,31 @@ from fabric.core import canonical
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.errors import Malformed
 from fabric.core.ids import Account, BindingVersion, DestinationId, Measurement, caller_account, parse_word, sha256
+from fabric.trust.destination import Destination, parse_destination
+from fabric.trust.fields import read_choice, read_list, read_object
+from fabric.trust.kind import Status
 
 FORMAT: Final = "cryptlet-fabric/binding/v1"
 MAX_DESTINATIONS: Final = 16
+MAX_SOURCES: Final = 16
 MAX_BYTES: Final = 65_536
 MAX_VALID_SECONDS: Final = 10 * 366 * 86_400
 """Ten years: longer than any settlement needs, short enough for every integer of every ledger."""
 _NAMES: Final = frozenset(
-    ("callers", "cryptlet", "destinations", "format", "measurement", "methods", "name", "requesters", "valid_seconds")
+    (
+        "callers",
+        "cryptlet",
+        "destinations",
+        "format",
+        "measurement",
+        "methods",
+        "name",
+        "requesters",
+        "sources",
+        "valid_seconds",
+    )
 )
+_SOURCE_NAMES: Final = frozenset(("accept_asserted", "destination", "minimum_status", "trust"))
 
 
 @dataclass(frozen=True)
@@ -42,6 +58,23 @@ class Route:
 
 
 @dataclass(frozen=True)
+class EventSource:
+    """A ledger whose events count under a binding, and what they are checked under (docs/spec/message.md).
+
+    Attributes:
+        destination: the deployment.
+        trust: the roots that its kind takes, as in a policy.
+        minimum_status: the least that an event must have reached.
+        accept_asserted: whether the ledger's word suffices where it cannot be proven.
+    """
+
+    destination: Destination
+    trust: JsonObject
+    minimum_status: Status
+    accept_asserted: bool
+
+
+@dataclass(frozen=True)
 class Binding:
     """A parsed binding; ``document`` is its canonical JSON, ``version`` the hash of that.
 
@@ -54,6 +87,7 @@ class Binding:
         callers: names of the callers that may invoke it.
         requesters: ledger accounts whose requests are answered.
         routes: the destinations, in the order of the document.
+        sources: the ledgers whose events count.
         valid_seconds: how long after its as-of time a record may be settled or consumed.
     """
 
@@ -65,6 +99,7 @@ class Binding:
     callers: frozenset[str]
     requesters: frozenset[Account]
     routes: tuple[Route, ...]
+    sources: tuple[EventSource, ...]
     valid_seconds: int
 
     @cached_property
@@ -100,13 +135,18 @@ class Binding:
                 Account(parse_word(text, "binding.requesters")) for text in _texts(value["requesters"], "requesters")
             ),
             routes=routes,
+            sources=_sources(value["sources"]),
             valid_seconds=_seconds(value["valid_seconds"]),
         )
 
 
 def write_binding(fields: JsonObject) -> Binding:
-    """Returns the binding of the given fields (all but ``format``); raises ``Malformed``."""
-    return Binding.parse(canonical.encode(fields | {"format": FORMAT}))
+    """Returns the binding of the given fields: all but ``format``, and ``sources`` where there are any.
+
+    Raises:
+        Malformed: they are none of a binding.
+    """
+    return Binding.parse(canonical.encode({"sources": []} | fields | {"format": FORMAT}))
 
 
 def _route(value: JsonValue) -> Route:
@@ -118,6 +158,22 @@ def _route(value: JsonValue) -> Route:
     destination = DestinationId(parse_word(value["id"], "binding.destinations.id"))
     recipient = Account(parse_word(value["recipient"], "binding.destinations.recipient"))
     return Route(destination, recipient, consume, codec)
+
+
+def _sources(value: JsonValue) -> tuple[EventSource, ...]:
+    sources = read_list(value, _source, "binding.sources", MAX_SOURCES)
+    if len({source.destination.id for source in sources}) != len(sources):
+        raise Malformed("binding.sources", "a ledger twice")
+    return sources
+
+
+def _source(value: JsonValue) -> EventSource:
+    fields = read_object(value, _SOURCE_NAMES, "binding.sources")
+    trust, asserted = fields["trust"], fields["accept_asserted"]
+    if not isinstance(trust, dict) or not isinstance(asserted, bool):
+        raise Malformed("binding.sources", "trust is an object, accept_asserted a boolean")
+    status = read_choice(fields["minimum_status"], tuple(Status), "binding.sources.minimum_status")
+    return EventSource(parse_destination(fields["destination"]), trust, Status(status), asserted)
 
 
 def _text(value: JsonValue, name: str) -> str:

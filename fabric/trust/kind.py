@@ -12,6 +12,7 @@ from typing import Protocol
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.trust.batch import Header
 from fabric.trust.destination import Destination
+from fabric.trust.message import Message
 
 
 class Status(StrEnum):
@@ -52,6 +53,31 @@ class Anchorage:
     locator: str
 
 
+class Told(StrEnum):
+    """What a mailbox tells of a message, as facts and statements spell it."""
+
+    SENT = "sent"
+    DELIVERED = "delivered"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True)
+class SourceEvent:
+    """A mailbox event, as its material shows it.
+
+    Attributes:
+        told: what happened to the message.
+        message: the message; of ``sent`` the ledger is its source, otherwise its destination.
+        data: of ``sent`` the body, of ``delivered`` the recipient's result, otherwise nothing.
+        anchorage: how far the event's block or entry got, proven or asserted.
+    """
+
+    told: Told
+    message: Message
+    data: bytes
+    anchorage: Anchorage
+
+
 class DestinationKind(Protocol):
     """The pure part of an adapter."""
 
@@ -83,6 +109,15 @@ class DestinationKind(Protocol):
 
         Raises:
             VerificationError: step ``settlement``.
+            Malformed: material or trust is ill-formed.
+        """
+        ...
+
+    def check_event(self, destination: Destination, material: JsonObject, trust: JsonObject) -> SourceEvent:
+        """Verifies the material of a mailbox event offline; arguments as in ``check_receipt``.
+
+        Raises:
+            VerificationError: step ``settlement``: it does not hold, or shows an event of another mailbox.
             Malformed: material or trust is ill-formed.
         """
         ...

@@ -22,6 +22,7 @@ from fabric.core.ids import (
     NOBODY,
     Account,
     BindingVersion,
+    ChannelId,
     DestinationId,
     Digest,
     FabricId,
@@ -35,12 +36,26 @@ from fabric.core.ids import (
 )
 from fabric.ledger.rules import events
 from fabric.ledger.rules.calls import encode_call
-from fabric.ledger.rules.operations import Consume, Operation, Register, Request, SetKeyStatus, Settle
+from fabric.ledger.rules.operations import (
+    Acknowledge,
+    Consume,
+    Deliver,
+    Expire,
+    OpenChannel,
+    Operation,
+    Register,
+    Request,
+    Send,
+    SetKeyStatus,
+    Settle,
+)
 from fabric.ledger.rules.state import Genesis
 from fabric.trust import eip712
 from fabric.trust.attestation import Assurance, AttestationResult, KeyState, KeyStatus, destinations_digest
 from fabric.trust.batch import Header, tree_of
 from fabric.trust.destination import Destination
+from fabric.trust.letter import Acknowledgement, Delivery
+from fabric.trust.message import Channel, End, Ending, Message, Shown
 from fabric.trust.record import Record
 from fabric.trust.schemes import ED25519, Signature
 from tests.support.seeded_keys import SeededKeys
@@ -216,6 +231,41 @@ class _Builder:
             step["state_version"],
         )
 
+    def _open_channel(self, step: Scenario) -> Operation:
+        return OpenChannel(self.channel(step["channel"]))
+
+    def _send(self, step: Scenario) -> Operation:
+        body = self.body(step["message"])
+        return Send(self.message(step["message"]), b"spoiled" if step.get("spoil") == "body" else body)
+
+    def _deliver(self, step: Scenario) -> Operation:
+        letter = self._letter(step)
+        assert isinstance(letter, Delivery)
+        record, *place = self._place_of(step)
+        return Deliver(record, letter, *place)
+
+    def _acknowledge(self, step: Scenario) -> Operation:
+        letter = self._letter(step)
+        assert isinstance(letter, Acknowledgement)
+        record, *place = self._place_of(step)
+        return Acknowledge(record, letter, *place)
+
+    def _expire(self, step: Scenario) -> Operation:
+        return Expire(self.message(step["message"]))
+
+    def _place_of(self, step: Scenario) -> Any:  # noqa: ANN401 - what ``_consume`` gives, in the order of its fields
+        made = self._consume(step)
+        assert isinstance(made, Consume)
+        return made.record, made.batch, made.index, made.path
+
+    def _letter(self, step: Scenario) -> Delivery | Acknowledgement:
+        """Returns the payload of the record that a step brings, changed where the step says so."""
+        one = self.scenario["batches"][step["batch"]]["records"][step["index"]]
+        letter = self.letter(one)
+        if step.get("spoil") == "body" and isinstance(letter, Delivery):
+            return replace(letter, body=b"spoiled")
+        return replace(letter, shown=Shown.PROVEN) if step.get("spoil") == "shown" else letter
+
     def _event(self, step: Scenario, operation: Operation) -> events.Event:
         match operation:
             case Register(result=result):
@@ -230,12 +280,70 @@ class _Builder:
                 return events.Consumed(record.intent, batch, record.invocation, record.recipient)
             case Request():
                 return self._requested(step, operation)
+            case _:
+                return self._mailbox_event(step, operation)
+
+    def _mailbox_event(self, step: Scenario, operation: Operation) -> events.Event:
+        match operation:
+            case OpenChannel(channel=channel):
+                return events.ChannelOpened(step["event"], channel, self.accounts[step["sender"]])
+            case Send(message=message, body=body):
+                return events.Sent(step["event"], message, body)
+            case Deliver(delivery=delivery):
+                return events.Delivered(step["event"], delivery.message, b"")
+            case Acknowledge(acknowledgement=word):
+                return events.Acknowledged(word.message.id, word.ending, word.result)
+            case Expire(message=message):
+                return events.Expired(step["event"], message)
+            case _:
+                raise AssertionError(operation)
 
     def _requested(self, step: Scenario, operation: Request) -> events.Requested:
         sender, nonce = self.accounts[step["sender"]], step["nonce"]
         words = (operation.method, operation.input, operation.binding)
         invocation = request_id(self.destination.id, sender, nonce, *words)
         return events.Requested(step["index"], invocation, sender, nonce, *words, operation.state_version)
+
+    def channel(self, name: str) -> Channel:
+        """Returns a named channel: its own end is an account here, its other end one elsewhere."""
+        one = self.scenario["channels"][name]
+        accepts = Shown[one.get("accepts", "PROVEN")]
+        account = self.accounts[one["account"]]
+        own = End(self._place(one.get("own", "own")), account, BindingVersion(_word("binding")), accepts)
+        there = End(self._place("elsewhere"), _other(one), BindingVersion(_word("their binding")), Shown.PROVEN)
+        return Channel.between(own, there, _word(f"salt {name}"))
+
+    def message(self, name: str) -> Message:
+        """Returns a named message: to the channel's own end, or from it where the scenario says ``out``."""
+        one = self.scenario["messages"][name]
+        channel = self.scenario["channels"][one["channel"]]
+        own = (self._place("own"), self.accounts[one.get("account", channel["account"])])
+        there = (self._place(one.get("place", "elsewhere")), _other(one if "other" in one else channel))
+        source, destination = (own, there) if one.get("out") else (there, own)
+        return Message(
+            channel=ChannelId(self.channel(one["channel"]).id),
+            source=source[0],
+            destination=destination[0],
+            sender=source[1],
+            recipient=destination[1],
+            sequence=one.get("sequence", 0),
+            expiry=self.start + one.get("expiry", 1_000),
+            body=sha256(self.body(name)),
+        )
+
+    def body(self, name: str) -> bytes:
+        """Returns the body of a named message."""
+        return (f"body {name}" * 10_000).encode()[: self.scenario["messages"][name].get("size", 40)]
+
+    def letter(self, one: Scenario) -> Delivery | Acknowledgement:
+        """Returns the payload of a record that a mailbox takes."""
+        shown = Shown[one.get("shown", "PROVEN")]
+        message = self.message(one["message"])
+        if "ending" not in one:
+            return Delivery(shown, message, self.body(one["message"]))
+        ending = Ending[one["ending"]]
+        result = b"result" if ending is Ending.DELIVERED else b""
+        return Acknowledgement(shown, ending, self.start + 500, message, result)
 
     def header(self, name: str) -> Header:
         """Returns the header of a named batch."""
@@ -256,25 +364,32 @@ class _Builder:
         intent = intent_id(invocation, destination)
         if one.get("intent") == "wrong":
             intent = IntentId(_word("wrong intent"))
-        recipient = one.get("recipient", "alice")
+        recipient = one.get("recipient", "mailbox" if "message" in one else "alice")
+        letter = self.letter(one) if "message" in one else None
+        method = "judge" if letter is None else "deliver" if isinstance(letter, Delivery) else "acknowledge"
         return Record(
             fabric=FabricId(_word("fabric id")),
             destination=destination,
-            recipient=NOBODY if recipient == "nobody" else self.accounts[recipient],
+            recipient=self._recipient(recipient),
             measurement=Measurement(_word("cryptlet measurement")),
-            binding=BindingVersion(_word("binding")),
-            method=method_word("judge"),
+            binding=BindingVersion(_word(one.get("binding", "binding"))),
+            method=method_word(one.get("method", method)),
             caller=Account(_word("caller")),
             invocation=invocation,
             intent=intent,
             input=_word(f"input {name}"),
             output=_word(f"output {name}"),
-            payload=_word(f"payload {name}"),
+            payload=sha256(letter.encoded) if letter else _word(f"payload {name}"),
             statement=_word(f"statement {name}"),
             state_version=one.get("state_version", 0),
             as_of=self.start,
             not_after=self.start + one.get("not_after", 10_000),
         )
+
+    def _recipient(self, name: str) -> Account:
+        if name == "mailbox":
+            return Account(self.destination.settlement)
+        return NOBODY if name == "nobody" else self.accounts[name]
 
     def _signatures(self, step: Scenario, message: bytes, digest: Digest) -> tuple[Signature, ...]:
         made = [party(name).signature(self.scheme, message, digest) for name in step["signers"]]
@@ -283,6 +398,10 @@ class _Builder:
 
     def _place(self, name: str) -> DestinationId:
         return self.destination.id if name == "own" else DestinationId(_word(f"destination {name}"))
+
+
+def _other(one: Scenario) -> Account:
+    return Account(_word(f"account {one.get('other', 'carol')} elsewhere"))
 
 
 def _claimed(step: Scenario, claim: str, truth: str) -> Any:  # noqa: ANN401 - whatever the scenario holds

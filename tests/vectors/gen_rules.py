@@ -13,6 +13,7 @@ from fabric.trust.destination import Destination
 from fabric.trust.schemes import ED25519, EIP712
 from tests.support.rules_builder import ACCOUNTS, START, Case, Scenario, build, party
 from tests.support.rules_runner import run
+from tests.vectors.mailbox_scenarios import MAILBOX
 from tests.vectors.rules_scenarios import SCENARIOS
 
 FORMAT: Final = "cryptlet-fabric/rules-vectors/v1"
@@ -37,7 +38,7 @@ def document() -> str:
             "start": START,
             "accounts": {name: word.hex() for name, word in ACCOUNTS.items()},
         },
-        "scenarios": [_scenario(one) for one in SCENARIOS],
+        "scenarios": [_scenario(one) for one in (*SCENARIOS, *MAILBOX)],
     }
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 

@@ -1,7 +1,9 @@
 """Settlement of batches and consumption of their records."""
 
+from typing import Protocol
+
 from fabric.core.errors import VerificationError
-from fabric.core.ids import NOBODY, BatchId, intent_id
+from fabric.core.ids import NOBODY, Account, BatchId, Digest, intent_id
 from fabric.ledger.rules.enclaves import check_validity, find_signer
 from fabric.ledger.rules.entries import BatchEntry, KeyEntry, batch_entry, intent_entry
 from fabric.ledger.rules.events import Consumed, Event, Settled
@@ -13,6 +15,31 @@ from fabric.trust import eip712, words
 from fabric.trust.attestation import KeyState
 from fabric.trust.batch import MAX_RECORDS
 from fabric.trust.merkle import leaf_hash, root_from_inclusion
+from fabric.trust.record import Record
+
+
+class RecordInBatch(Protocol):
+    """An operation that acts on one record: a consumption, or what a mailbox takes."""
+
+    @property
+    def record(self) -> Record:
+        """The record."""
+        ...
+
+    @property
+    def batch(self) -> BatchId:
+        """Id of its settled batch."""
+        ...
+
+    @property
+    def index(self) -> int:
+        """Its position in the batch."""
+        ...
+
+    @property
+    def path(self) -> tuple[Digest, ...]:
+        """RFC 6962 audit path."""
+        ...
 
 
 def settle(genesis: Genesis, state: State, context: Context, operation: Settle) -> tuple[Event, ...]:
@@ -53,16 +80,37 @@ def consume(genesis: Genesis, state: State, context: Context, operation: Consume
             ``NotSettled``, ``NotIncluded``, ``IntentSpent``.
     """
     record = operation.record
-    _check_record(genesis, context, operation)
+    check_record(genesis, state, context, operation, context.sender)
+    if state.get(intent_entry(record.intent)) is not None:
+        raise RuleViolation(Code.INTENT_SPENT, f"intent {record.intent.hex()}")
+    state.put(intent_entry(record.intent), operation.batch + words.uint(context.time))
+    return (Consumed(record.intent, operation.batch, record.invocation, record.recipient),)
+
+
+def check_record(
+    genesis: Genesis, state: State, context: Context, operation: RecordInBatch, recipient: Account
+) -> None:
+    """Checks that a settled record is for this deployment and recipient, and may still take effect.
+
+    Raises:
+        RuleViolation: in this order ``WrongDestination``, ``WrongRecipient``, ``WrongIntent``, ``RecordExpired``,
+            ``NotSettled``, ``NotIncluded``.
+    """
+    record = operation.record
+    if record.destination != genesis.destination.id:
+        raise RuleViolation(Code.WRONG_DESTINATION, f"record for {record.destination.hex()}")
+    if record.recipient == NOBODY or record.recipient != recipient:
+        raise RuleViolation(Code.WRONG_RECIPIENT, f"record for {record.recipient.hex()}")
+    if record.intent != intent_id(record.invocation, record.destination):
+        raise RuleViolation(Code.WRONG_INTENT, "not the hash of invocation and destination")
+    if context.time > record.not_after:
+        reason = f"until {record.not_after}, time is {context.time}"
+        raise RuleViolation(Code.RECORD_EXPIRED, reason)
     batch = find_batch(state, operation.batch)
     if batch is None:
         raise RuleViolation(Code.NOT_SETTLED, f"batch {operation.batch.hex()}")
     if not _is_included(operation, batch):
         raise RuleViolation(Code.NOT_INCLUDED, f"record {operation.index} of {batch.count}")
-    if state.get(intent_entry(record.intent)) is not None:
-        raise RuleViolation(Code.INTENT_SPENT, f"intent {record.intent.hex()}")
-    state.put(intent_entry(record.intent), operation.batch + words.uint(context.time))
-    return (Consumed(record.intent, operation.batch, record.invocation, record.recipient),)
 
 
 def verify(genesis: Genesis, state: State, operation: Consume) -> bool:
@@ -91,20 +139,7 @@ def _usable_key(state: State, signer: bytes, time: int) -> KeyEntry:
     return key
 
 
-def _check_record(genesis: Genesis, context: Context, operation: Consume) -> None:
-    record = operation.record
-    if record.destination != genesis.destination.id:
-        raise RuleViolation(Code.WRONG_DESTINATION, f"record for {record.destination.hex()}")
-    if record.recipient == NOBODY or record.recipient != context.sender:
-        raise RuleViolation(Code.WRONG_RECIPIENT, f"record for {record.recipient.hex()}")
-    if record.intent != intent_id(record.invocation, record.destination):
-        raise RuleViolation(Code.WRONG_INTENT, "not the hash of invocation and destination")
-    if context.time > record.not_after:
-        reason = f"until {record.not_after}, time is {context.time}"
-        raise RuleViolation(Code.RECORD_EXPIRED, reason)
-
-
-def _is_included(operation: Consume, batch: BatchEntry) -> bool:
+def _is_included(operation: RecordInBatch, batch: BatchEntry) -> bool:
     leaf = leaf_hash(operation.record.encoded)
     try:
         root = root_from_inclusion(leaf, operation.index, batch.count, operation.path)

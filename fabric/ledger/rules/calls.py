@@ -1,5 +1,6 @@
 """Calls: an operation as canonical JSON, the form in which it travels to a ledger of ours and is logged there."""
 
+import base64
 from collections.abc import Callable
 from typing import Final
 
@@ -14,11 +15,27 @@ from fabric.core.ids import (
     Digest,
     parse_word,
 )
-from fabric.ledger.rules.operations import Consume, Operation, Register, Request, SetKeyStatus, Settle
+from fabric.ledger.rules.operations import (
+    Acknowledge,
+    Consume,
+    Deliver,
+    Expire,
+    MailboxOperation,
+    OpenChannel,
+    Operation,
+    Register,
+    Request,
+    Send,
+    SetKeyStatus,
+    Settle,
+)
 from fabric.trust import batch, words
 from fabric.trust.attestation import MAX_DESTINATIONS, AttestationResult, KeyStatus
 from fabric.trust.batch import Header
+from fabric.trust.fields import read_base64
+from fabric.trust.letter import Acknowledgement, Delivery
 from fabric.trust.merkle import parse_path
+from fabric.trust.message import Channel, Message
 from fabric.trust.record import Record
 from fabric.trust.schemes import Signature, parse_signature
 
@@ -75,6 +92,32 @@ def call_object(operation: Operation) -> JsonObject:
                 "binding": operation.binding.hex(),
                 "state_version": operation.state_version,
             }
+        case _:
+            return _mailbox_object(operation)
+
+
+def _mailbox_object(operation: MailboxOperation) -> JsonObject:
+    match operation:
+        case OpenChannel():
+            return {"op": "open_channel", "channel": operation.channel.encoded.hex()}
+        case Send():
+            return {"op": "send", "message": operation.message.encoded.hex(), "body": _base64(operation.body)}
+        case Deliver():
+            return {"op": "deliver"} | _letter_object(operation)
+        case Acknowledge():
+            return {"op": "acknowledge"} | _letter_object(operation)
+        case Expire():
+            return {"op": "expire", "message": operation.message.encoded.hex()}
+
+
+def _letter_object(operation: Deliver | Acknowledge) -> JsonObject:
+    return {
+        "record": operation.record.encoded.hex(),
+        "payload": _base64(operation.payload),
+        "batch": operation.batch.hex(),
+        "index": operation.index,
+        "path": [one.hex() for one in operation.path],
+    }
 
 
 def parse_call(value: JsonValue) -> Operation:
@@ -109,12 +152,7 @@ def _settle(value: JsonObject) -> Operation:
 
 
 def _consume(value: JsonObject) -> Operation:
-    return Consume(
-        Record.decode(_hex(value["record"], "record")),
-        BatchId(parse_word(value["batch"], "call.batch")),
-        _number(value["index"], "index"),
-        parse_path(value["path"], "call.path"),
-    )
+    return Consume(Record.decode(_hex(value["record"], "record")), *_place(value))
 
 
 def _request(value: JsonObject) -> Operation:
@@ -126,12 +164,48 @@ def _request(value: JsonObject) -> Operation:
     )
 
 
+def _open_channel(value: JsonObject) -> Operation:
+    return OpenChannel(Channel.decode(_hex(value["channel"], "channel")))
+
+
+def _send(value: JsonObject) -> Operation:
+    return Send(Message.decode(_hex(value["message"], "message")), read_base64(value["body"], "call.body"))
+
+
+def _deliver(value: JsonObject) -> Operation:
+    return Deliver(Record.decode(_hex(value["record"], "record")), Delivery.decode(_payload(value)), *_place(value))
+
+
+def _acknowledge(value: JsonObject) -> Operation:
+    letter = Acknowledgement.decode(_payload(value))
+    return Acknowledge(Record.decode(_hex(value["record"], "record")), letter, *_place(value))
+
+
+def _expire(value: JsonObject) -> Operation:
+    return Expire(Message.decode(_hex(value["message"], "message")))
+
+
+def _payload(value: JsonObject) -> bytes:
+    return read_base64(value["payload"], "call.payload")
+
+
+def _place(value: JsonObject) -> tuple[BatchId, int, tuple[Digest, ...]]:
+    batch = BatchId(parse_word(value["batch"], "call.batch"))
+    return batch, _number(value["index"], "index"), parse_path(value["path"], "call.path")
+
+
+_LETTER: Final = frozenset({"record", "payload", "batch", "index", "path"})
 _PARSERS: Final[dict[str, tuple[frozenset[str], Callable[[JsonObject], Operation]]]] = {
     "register": (frozenset({"result", "destinations", "signatures"}), _register),
     "set_key_status": (frozenset({"status", "signatures"}), _set_key_status),
     "settle": (frozenset({"header", "signature"}), _settle),
     "consume": (frozenset({"record", "batch", "index", "path"}), _consume),
     "request": (frozenset({"method", "input", "binding", "state_version"}), _request),
+    "open_channel": (frozenset({"channel"}), _open_channel),
+    "send": (frozenset({"message", "body"}), _send),
+    "deliver": (_LETTER, _deliver),
+    "acknowledge": (_LETTER, _acknowledge),
+    "expire": (frozenset({"message"}), _expire),
 }
 
 
@@ -144,6 +218,10 @@ def _header(data: bytes) -> Header:
         words.read_uint(count, "call.header.count"),
         Digest(root),
     )
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def _signatures(value: JsonValue) -> tuple[Signature, ...]:

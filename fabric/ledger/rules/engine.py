@@ -3,7 +3,21 @@
 from fabric.ledger.rules.batches import consume, settle
 from fabric.ledger.rules.enclaves import register, set_key_status
 from fabric.ledger.rules.events import Event
-from fabric.ledger.rules.operations import Consume, Operation, Register, Request, SetKeyStatus, Settle
+from fabric.ledger.rules.mailbox import acknowledge, deliver, expire, open_channel, send
+from fabric.ledger.rules.operations import (
+    Acknowledge,
+    Consume,
+    Deliver,
+    Expire,
+    MailboxOperation,
+    OpenChannel,
+    Operation,
+    Register,
+    Request,
+    Send,
+    SetKeyStatus,
+    Settle,
+)
 from fabric.ledger.rules.requests import request
 from fabric.ledger.rules.state import Context, Genesis, State
 
@@ -28,3 +42,21 @@ def apply(genesis: Genesis, state: State, context: Context, operation: Operation
             return consume(genesis, state, context, operation)
         case Request():
             return request(genesis, state, context, operation)
+        case _:
+            return _apply_to_mailbox(genesis, state, context, operation)
+
+
+def _apply_to_mailbox(
+    genesis: Genesis, state: State, context: Context, operation: MailboxOperation
+) -> tuple[Event, ...]:
+    match operation:
+        case OpenChannel():
+            return open_channel(genesis, state, context, operation)
+        case Send():
+            return send(genesis, state, context, operation)
+        case Deliver():
+            return deliver(genesis, state, context, operation)
+        case Acknowledge():
+            return acknowledge(genesis, state, context, operation)
+        case Expire():
+            return expire(genesis, state, context, operation)

@@ -100,7 +100,7 @@ class KeyEntry:
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """Reads nine words; raises ``Malformed``."""
-        row = _row(data, 9, "key entry")
+        row = read_row(data, 9, "key entry")
         state, start, end, epoch, assurance = (words.read_uint(word, "key entry") for word in row[2:7])
         if state not in list(KeyState) or assurance not in list(Assurance):
             raise Malformed(_ENTRY, f"key entry with state {state} and assurance {assurance}")
@@ -134,7 +134,7 @@ class BatchEntry:
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """Reads four words; raises ``Malformed``."""
-        count, root, time, key_id = _row(data, 4, "batch entry")
+        count, root, time, key_id = read_row(data, 4, "batch entry")
         return cls(
             words.read_uint(count, "batch entry"),
             Digest(root),
@@ -175,7 +175,7 @@ class RequestEntry:
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """Reads eight words; raises ``Malformed``."""
-        row = _row(data, 8, "request entry")
+        row = read_row(data, 8, "request entry")
         return cls(
             InvocationId(row[0]),
             Account(row[1]),
@@ -191,7 +191,8 @@ class RequestEntry:
 _ENTRY = "state"
 
 
-def _row(data: bytes, count: int, name: str) -> list[bytes]:
+def read_row(data: bytes, count: int, name: str) -> list[bytes]:
+    """Returns the words of a value; raises ``Malformed`` for another number of them."""
     if len(data) != count * WORD_BYTES:
         raise Malformed(_ENTRY, f"{name} of {count * WORD_BYTES} bytes expected, got {len(data)}")
     return [data[at : at + WORD_BYTES] for at in range(0, len(data), WORD_BYTES)]

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from fabric.core.ids import Account, BatchId, BindingVersion, Digest, IntentId, InvocationId
+from fabric.core.ids import Account, BatchId, BindingVersion, Digest, IntentId, InvocationId, MessageId
 from fabric.trust.attestation import Assurance, KeyState
+from fabric.trust.message import Channel, Ending, Message
 
 
 @dataclass(frozen=True)
@@ -68,4 +69,50 @@ class Requested:
     state_version: int
 
 
-Event = Registered | KeyStatusSet | Settled | Consumed | Requested
+@dataclass(frozen=True)
+class ChannelOpened:
+    """An account opened its end of a channel; ``index`` counts the mailbox's events, here and below."""
+
+    index: int
+    channel: Channel
+    account: Account
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A message waits to be carried."""
+
+    index: int
+    message: Message
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A message reached its recipient, who answered with ``result``."""
+
+    index: int
+    message: Message
+    result: bytes
+
+
+@dataclass(frozen=True)
+class Expired:
+    """A message will never be delivered: its tombstone stands."""
+
+    index: int
+    message: Message
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """A message's sender knows what became of it."""
+
+    message: MessageId
+    ending: Ending
+    result: bytes
+
+
+IndexedEvent = ChannelOpened | Sent | Delivered | Expired
+"""The events that other ledgers need; they have one contiguous index."""
+Event = Registered | KeyStatusSet | Settled | Consumed | Requested | IndexedEvent | Acknowledged

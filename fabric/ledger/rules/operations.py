@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from fabric.core.ids import BatchId, BindingVersion, DestinationId, Digest
 from fabric.trust.attestation import AttestationResult, KeyStatus
 from fabric.trust.batch import Header
+from fabric.trust.letter import Acknowledgement, Delivery
+from fabric.trust.message import Channel, Message
 from fabric.trust.record import Record
 from fabric.trust.schemes import Signature
 
@@ -74,4 +76,67 @@ class Request:
     state_version: int
 
 
-Operation = Register | SetKeyStatus | Settle | Consume | Request
+@dataclass(frozen=True)
+class OpenChannel:
+    """Open a channel at the sender's end."""
+
+    channel: Channel
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send a message from the sender's end of a channel; the message names the digest of the body."""
+
+    message: Message
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Deliver:
+    """Bring a message to its recipient.
+
+    Attributes:
+        record: the record whose payload the delivery is.
+        delivery: the payload.
+        batch: id of its settled batch.
+        index: position in the batch.
+        path: RFC 6962 audit path.
+    """
+
+    record: Record
+    delivery: Delivery
+    batch: BatchId
+    index: int
+    path: tuple[Digest, ...]
+
+    @property
+    def payload(self) -> bytes:
+        """The payload's bytes."""
+        return self.delivery.encoded
+
+
+@dataclass(frozen=True)
+class Acknowledge:
+    """Tell the sender what became of a message; attributes as in ``Deliver``."""
+
+    record: Record
+    acknowledgement: Acknowledgement
+    batch: BatchId
+    index: int
+    path: tuple[Digest, ...]
+
+    @property
+    def payload(self) -> bytes:
+        """The payload's bytes."""
+        return self.acknowledgement.encoded
+
+
+@dataclass(frozen=True)
+class Expire:
+    """End a message that was not delivered in time, by a tombstone under the key that delivery writes."""
+
+    message: Message
+
+
+MailboxOperation = OpenChannel | Send | Deliver | Acknowledge | Expire
+Operation = Register | SetKeyStatus | Settle | Consume | Request | MailboxOperation
