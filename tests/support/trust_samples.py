@@ -73,11 +73,7 @@ def sample_result(
 
 def sample_channel() -> Channel:
     """Returns the channel between the sample accounts of two sample ledgers."""
-    ends = [
-        End(DestinationId(word(f"{side} ledger")), Account(word(f"{side} account")), _binding(side), Shown.PROVEN)
-        for side in ("one", "other")
-    ]
-    return Channel.between(*ends, word("channel salt"))
+    return Channel.between(_end("one"), _end("other"), word("channel salt"))
 
 
 def sample_message(body: bytes, expiry: int = AS_OF + 3600) -> Message:
@@ -87,5 +83,6 @@ def sample_message(body: bytes, expiry: int = AS_OF + 3600) -> Message:
     return Message(sample_channel().id, *ledgers, *accounts, 5, expiry, sha256(body))
 
 
-def _binding(side: str) -> BindingVersion:
-    return BindingVersion(word(f"{side} binding"))
+def _end(side: str) -> End:
+    destination, account = DestinationId(word(f"{side} ledger")), Account(word(f"{side} account"))
+    return End(destination, account, BindingVersion(word(f"{side} binding")), Shown.PROVEN)
