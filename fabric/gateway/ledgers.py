@@ -19,7 +19,7 @@ from fabric.gateway.state import State
 from fabric.invoke.acceptor import Acceptor, submit_events
 from fabric.ledger.dispatcher import Dispatcher
 from fabric.ledger.port import Ledger, RequestSource
-from fabric.ledger.watcher import Watched, Watcher
+from fabric.ledger.watcher import Watcher, requests_of
 from fabric.store.store import Store
 from fabric.triggers.requests import RequestTrigger
 from fabric.trust.binding import Binding
@@ -68,7 +68,7 @@ class Ledgers:
         for item in self.working:
             if not hasattr(item.ledger, "requests"):
                 continue
-            watched = Watched(item.ledger.destination.id, cast("RequestSource", item.ledger))
+            watched = requests_of(item.ledger.destination.id, cast("RequestSource", item.ledger))
             trigger = RequestTrigger(watched, self.store, partial(submit_events, acceptor), self.clock)
             watcher = Watcher(watched, self.store, trigger.accept, self.clock)
             self.triggers.append(trigger)

@@ -128,11 +128,15 @@ class Facts:
 
     def invocation(self, row: MessageRow, passage: Passage) -> InvocationId | None:
         """Returns the invocation of an attempt that is under way, None where none is."""
-        leg = LEGS.get(passage.state)
-        if leg is None or leg.running is not passage.state:
-            return None
-        key = leg.key(row.message, passage.attempt)
-        return invocation_id(self.fabric, caller_account(RELAY_CALLER), key)
+        return invocation_of(self.fabric, row.message, passage)
+
+
+def invocation_of(fabric: FabricId, message: Message, passage: Passage) -> InvocationId | None:
+    """Returns the invocation of an attempt that is under way, None where none is; known before it runs."""
+    leg = LEGS.get(passage.state)
+    if leg is None or leg.running is not passage.state:
+        return None
+    return invocation_id(fabric, caller_account(RELAY_CALLER), leg.key(message, passage.attempt))
 
 
 @dataclass(frozen=True)
