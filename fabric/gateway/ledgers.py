@@ -30,12 +30,21 @@ _LOG: Final = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Working:
-    """One ledger at work."""
+    """One ledger at work.
+
+    Attributes:
+        name: configured name.
+        ledger: the ledger.
+        signer: who signs for it.
+        dispatcher: takes work to it.
+        asserted: whether what it tells can be asserted only.
+    """
 
     name: str
     ledger: Ledger
     signer: LogSigner | Relayer
     dispatcher: Dispatcher
+    asserted: bool
 
 
 @dataclass
@@ -148,4 +157,5 @@ async def _open(item: Standing, store: Store, state: State, clock: Clock, reache
     except BaseException:
         await signer.aclose()
         raise
-    return Working(item.name, ledger, signer, Dispatcher(ledger, store.outbox, clock, reached=reached))
+    dispatcher = Dispatcher(ledger, store.outbox, clock, reached=reached)
+    return Working(item.name, ledger, signer, dispatcher, item.founded.accept_asserted)

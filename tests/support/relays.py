@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 from adapters.native.destination import Native
 from fabric.core import canonical
@@ -34,7 +34,7 @@ from fabric.relay.lookout import Lookout, Post
 from fabric.relay.mailroom import Mailroom
 from fabric.relay.model import RELAY_CALLER
 from fabric.relay.relay import Relay
-from fabric.sdk.messages import LedgerEvent, LedgerMessage, acknowledge, deliver
+from fabric.sdk.messages import LedgerEvent, LedgerMessage, Told, acknowledge, deliver
 from fabric.store.mail import MessageRow, MessageState, Step
 from fabric.store.store import Store, open_store
 from fabric.trust import eip712
@@ -142,15 +142,14 @@ class StandInEnclave:
         return RunResult(outcomes, tuple(batches))
 
     def _answer(self, invocation: Invocation) -> bytes:
-        (given,) = canonical.decode_object(invocation.input)["events"]  # type: ignore[misc,union-attr]
-        place = DestinationId(bytes.fromhex(given["destination"]))  # type: ignore[call-overload,index,arg-type]
-        ledger, material = self.ledgers[place], given["material"]  # type: ignore[call-overload,index]
-        event = posted(ledger.chain.blocks)[material["index"]]  # type: ignore[call-overload,index]
+        given: Any = canonical.decode_object(invocation.input)["events"]
+        place = DestinationId(bytes.fromhex(given[0]["destination"]))
+        event = posted(self.ledgers[place].chain.blocks)[given[0]["material"]["index"]]
         assert isinstance(event.subject, Message)
         self.ran.append((invocation.method, event.subject.id))
         told = LedgerEvent(
             destination=place.hex(),
-            event=event.kind.value,  # type: ignore[arg-type]
+            event=cast("Told", event.kind.value),
             message=LedgerMessage.model_validate(message_object(event.subject)),
             data=base64.b64encode(event.data).decode(),
             time=event.time,
@@ -192,9 +191,7 @@ class World:
         def reached(point: CrashPoint) -> None:
             self.crash(point)
 
-        acceptor = Acceptor(
-            self.store, self.enclave.run, {ENCLAVE.key: Digest(ENCLAVE.public.id)}, self.clock, reached
-        )
+        acceptor = Acceptor(self.store, self.enclave.run, {ENCLAVE.key: Digest(ENCLAVE.public.id)}, self.clock, reached)
 
         async def gather(rules: Binding, items: Sequence[Keyed]) -> Sequence[Outcome | FabricError]:
             return await acceptor.accept(rules, items)
