@@ -95,6 +95,11 @@ class Clique:
         return [f"http://127.0.0.1:{home.last_port()}" for home in self._homes]
 
     @property
+    def pids(self) -> list[int]:
+        """The processes of the nodes that run."""
+        return [node.pid for node in self._nodes.values()]
+
+    @property
     def signers(self) -> tuple[bytes, ...]:
         """The sealing accounts, ascending, 20 bytes each; node number n seals for the n-th."""
         return self._ground.signers

@@ -74,14 +74,14 @@ class Ground:
 
 
 def ground(folder: Path, chain_id: int, period: int, gas_limit: int, geth: Path) -> Ground:
-    """Returns what the folder holds, made now if it holds nothing.
+    """Returns what the folder holds, made now if it holds nothing; a node without blocks gets the first one.
 
     Raises:
         ConfigError: it holds a network of another chain id or period, or a spoiled one.
         LedgerUnavailable: geth does not take the genesis block.
     """
     if not folder.exists():
-        _make(folder, chain_id, period, gas_limit, geth)
+        _make(folder, chain_id, period, gas_limit)
     made = _read(folder)
     if (made.chain_id, made.period) != (chain_id, period):
         message = (
@@ -89,6 +89,9 @@ def ground(folder: Path, chain_id: int, period: int, gas_limit: int, geth: Path)
             f" {chain_id} and {period} s: configure these, or remove the folder to start a new chain"
         )
         raise ConfigError(message)
+    for number in range(len(made.signers)):
+        if not (made.node(number) / "geth" / "chaindata").exists():
+            _initialise(made.node(number), folder / "genesis.json", geth)
     return made
 
 
@@ -110,7 +113,7 @@ def genesis(ground_: Ground, gas_limit: int, time: int) -> dict[str, Any]:
     }
 
 
-def _make(folder: Path, chain_id: int, period: int, gas_limit: int, geth: Path) -> None:
+def _make(folder: Path, chain_id: int, period: int, gas_limit: int) -> None:
     draft = folder.with_suffix(".draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700, parents=True)
@@ -123,7 +126,6 @@ def _make(folder: Path, chain_id: int, period: int, gas_limit: int, geth: Path) 
     for number, signer in enumerate(signers.values()):
         held = [*accounts.values(), signer] if number == 0 else [signer]
         _make_node(made, number, held)
-        _initialise(made.node(number), draft / "genesis.json", geth)
     draft.rename(folder)
 
 

@@ -14,8 +14,6 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 from fabric.core.errors import ConfigError, FabricError
 
 VERSION: Final = "1.13.15"
@@ -27,8 +25,6 @@ _GO: Final = re.compile(r"go1\.(\d+)")
 _STRICT_LINKER: Final = 23
 """Since this minor version Go refuses a reference that a dependency of geth (fjl/memsize) makes into the runtime."""
 _ANSWER_SECONDS: Final = 20
-
-_log = structlog.get_logger(__name__)
 
 
 def cached() -> Path:
@@ -66,7 +62,7 @@ def _build() -> Path:
     go = shutil.which("go")
     if go is None:
         raise ConfigError(_sentence("there is no Go to build one with"))
-    _log.warning("building geth with Go, which takes some minutes", version=VERSION)
+    sys.stderr.write(f"building geth {VERSION} with Go, once for this machine; it takes a minute or a few\n")
     place = cached()
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent) as draft:
