@@ -98,7 +98,7 @@ class Anvil:
                 "chain_id": answers.quantity(chain_id, "chain id"),
                 "urls": [self.url],
                 "signers": [],
-                "funded_account": answers.items(accounts, "accounts")[0],
+                "development_account": answers.items(accounts, "accounts")[0],
             }
 
     async def fund(self, rpc: Rpc, address: bytes) -> None:

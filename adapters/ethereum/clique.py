@@ -111,8 +111,8 @@ class Clique:
             "chain_id": self._ground.chain_id,
             "urls": [*self.urls],
             "signers": ["0x" + signer.hex() for signer in self.signers],
-            "funded_account": "0x" + self._ground.accounts[FAUCET].hex(),
-            "funded_key": self._ground.faucet_key,
+            "development_account": "0x" + self._ground.accounts[FAUCET].hex(),
+            "development_key": self._ground.faucet_key,
         }
 
     async def fund(self, rpc: Rpc, address: bytes) -> None:
