@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import fabric
-from fabric.cli import calls, service, verify
+from fabric.cli import calls, devnet, service, verify
 from fabric.cli.demo import command as demo
 from fabric.core import plugins
 from fabric.core.errors import PluginError
@@ -30,6 +30,7 @@ def build_app() -> typer.Typer:
     app.command()(calls.result)
     app.command()(verify.verify)
     app.command()(demo.demo)
+    app.add_typer(devnet.app, name="devnet")
     return app
 
 
