@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import fabric
-from fabric.cli import calls, service, verify
+from fabric.cli import author, calls, run, service, verify
 from fabric.cli.demo import command as demo
 from fabric.core import plugins
 from fabric.core.errors import PluginError
@@ -22,6 +22,9 @@ def build_app() -> typer.Typer:
         rich_markup_mode=None,  # rich costs 250 ms at each start
     )
     app.callback()(_root)
+    app.command()(author.new)
+    app.command("test")(author.run_tests)
+    app.command()(run.run)
     for name in plugins.names(plugins.COMMANDS):
         _mount(app, plugins.load(plugins.COMMANDS, name), name)
     app.command()(service.up)
