@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import fabric
-from fabric.cli import author, calls, run, service, verify
+from fabric.cli import author, calls, run, service, status, verify
 from fabric.cli.demo import command as demo
 from fabric.core import plugins
 from fabric.core.errors import PluginError
@@ -28,6 +28,7 @@ def build_app() -> typer.Typer:
     for name in plugins.names(plugins.COMMANDS):
         _mount(app, plugins.load(plugins.COMMANDS, name), name)
     app.command()(service.up)
+    app.command()(status.status)
     app.command()(calls.bind)
     app.command()(calls.invoke)
     app.command()(calls.result)
