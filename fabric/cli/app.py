@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import fabric
-from fabric.cli import author, calls, run, service, status, verify
+from fabric.cli import author, calls, completion, run, service, status, verify
 from fabric.cli.demo import command as demo
 from fabric.core import plugins
 from fabric.core.errors import PluginError
@@ -34,6 +34,7 @@ def build_app() -> typer.Typer:
     app.command()(calls.result)
     app.command()(verify.verify)
     app.command()(demo.demo)
+    app.command()(completion.completion)
     return app
 
 

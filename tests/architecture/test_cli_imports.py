@@ -24,6 +24,7 @@ print(json.dumps({"code": code or 0, "modules": sorted(sys.modules)}), file=sys.
 COMMANDS: Final = (
     "bind",
     "build",
+    "completion",
     "demo",
     "invoke",
     "new",
