@@ -102,7 +102,8 @@ def _check_signer(header: BlockHeader, signer: bytes, signers: Sequence[bytes]) 
     turn = signers[header.number % len(signers)]
     expected = IN_TURN if signer == turn else OUT_OF_TURN
     if header.difficulty != expected:
-        fail(f"block {header.number} has difficulty {header.difficulty}, the turn of its signer asks for {expected}")
+        turns = f"the turns of the {len(signers)} pinned signers ask for {expected}"
+        fail(f"block {header.number} has difficulty {header.difficulty}, {turns}")
     listed = header.extra[VANITY_BYTES:-SEAL_BYTES]
     if listed not in (b"", b"".join(signers)):
         fail(f"block {header.number} lists other signers than the policy pins")

@@ -36,7 +36,7 @@ def up(
     """Run an Ethereum development network. Stops on Ctrl-C or SIGTERM; its state stays."""
     import asyncio
 
-    place = folder / ("clique" if poa else "anvil")
+    place = folder / ("poa" if poa else "anvil")
     options: dict[str, JsonValue] = {"network": "clique" if poa else "anvil", "dies_with_parent": True}
     asyncio.run(_run(place, options, as_json=as_json))
 
