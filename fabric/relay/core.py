@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from fabric.core.backoff import delay_seconds
+from fabric.core.errors import Refused
 from fabric.core.ids import intent_id
 from fabric.core.model import Failure
 from fabric.ledger.outbox import rule_of
@@ -116,7 +117,15 @@ def prepare(row: MessageRow, passage: Passage, facts: Facts) -> Turn:
 
 
 def retried(passage: Passage) -> Passage:
-    """Returns the passage of a message for which a person asks for another attempt, now."""
+    """Returns the passage of a message for which a person asks for another attempt, now.
+
+    Raises:
+        Refused: it has ended, or what would be sent is on its way already.
+    """
+    if passage.state in ENDED:
+        raise Refused(f"it is {passage.state} for good; nothing is left to do")
+    if passage.seen:
+        raise Refused(f"it is {passage.state} and {passage.reason}: what would be sent again is with the ledger")
     return replace(passage, tries=0, not_before=0, due=0)
 
 

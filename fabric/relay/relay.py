@@ -19,7 +19,7 @@ from fabric.core.ids import MessageId
 from fabric.core.model import Failure
 from fabric.ledger.alarm import Alarm, Pause
 from fabric.relay.carrying import Carrier, Run
-from fabric.relay.core import advance, missed
+from fabric.relay.core import advance, missed, retried
 from fabric.relay.lookout import Lookout
 from fabric.relay.model import Facts, Turn
 from fabric.relay.trace import step_of
@@ -64,6 +64,23 @@ class Relay:
         """Takes up what waits for one of some reasons that may be gone now; raises ``StoreError``."""
         if await self._store.messages.hasten(frozenset(reasons)):
             self.wake()
+
+    async def retry(self, message: MessageId, why: str) -> MessageRow:
+        """Makes another attempt due at once, with the reason in the trace.
+
+        Raises:
+            NotFound: no such message.
+            Refused: nothing of it is left to do, or it is on its way.
+            StoreError: the database did not commit.
+        """
+        row = await self._store.messages.named(message.hex())
+        passage = retried(row.passage)
+        step = Step(
+            self._clock.unix_seconds(), passage.state, passage.reason, f"asked for again: {why}", passage.attempt
+        )
+        await self._store.carry([MessageChange(row, passage, step)])
+        self.wake()
+        return await self._store.messages.named(message.hex())
 
     async def run(self) -> None:
         """Carries messages until it is cancelled; what was on its way before the start is taken up first."""

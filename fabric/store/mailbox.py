@@ -99,9 +99,10 @@ def _opened(connection: Connection, event: MailEvent, _now: int) -> None:
     channel = event.subject
     if connection.scalar(select(channels.c.seq).where(channels.c.id == channel.id)) is None:
         connection.execute(insert(channels).values(id=channel.id, words=channel.encoded))
-    waits = (messages.c.channel == channel.id, messages.c.reason == Reason.CHANNEL_NOT_OPEN, text(ON_THE_WAY))
+    # Fresh ones too: a relay may just be deciding without this event, and the version tells it.
+    waits = (messages.c.channel == channel.id, messages.c.reason.in_((Reason.NONE, Reason.CHANNEL_NOT_OPEN)))
     at_once = {"due": 0, "not_before": 0, "version": messages.c.version + 1}
-    connection.execute(update(messages).where(*waits).values(at_once))
+    connection.execute(update(messages).where(*waits, text(ON_THE_WAY)).values(at_once))
 
 
 def _sent(connection: Connection, event: MailEvent, now: int) -> None:

@@ -65,8 +65,8 @@ class Messages:
         return await self._database.write(partial(_save, changes=changes, now=now))
 
     async def hasten(self, reasons: Collection[Reason]) -> bool:
-        """Makes the messages due that wait for one of some reasons; says whether there are any."""
-        waits = (messages.c.reason.in_(list(reasons)), text(ON_THE_WAY))
+        """Makes the messages due that wait for one of some reasons, or that may be about to; says whether any are."""
+        waits = (messages.c.reason.in_([Reason.NONE, *reasons]), text(ON_THE_WAY))
         statement = update(messages).where(*waits).values(due=0, not_before=0, version=messages.c.version + 1)
         return await self._database.write(lambda connection: connection.execute(statement).rowcount > 0)
 
