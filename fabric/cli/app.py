@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import fabric
-from fabric.cli import calls, service, verify
+from fabric.cli import calls, ledger, service, verify
 from fabric.cli.demo import command as demo
 from fabric.core import plugins
 from fabric.core.errors import PluginError
@@ -29,6 +29,7 @@ def build_app() -> typer.Typer:
     app.command()(calls.invoke)
     app.command()(calls.result)
     app.command()(verify.verify)
+    app.add_typer(ledger.app)
     app.command()(demo.demo)
     return app
 

@@ -16,6 +16,8 @@ from grpc_reflection.v1alpha import reflection
 from fabric.core.errors import ConfigError, FabricError, Unauthenticated
 from fabric.core.ids import BindingVersion, DestinationId, Digest, InvocationId
 from fabric.gateway.status import row_of
+from fabric.wire.method import Method
+from fabric.wire.operators import LedgerList, LedgerResumed, ListLedgers, ResumeLedger
 from fabric.wire.service import (
     MAX_MESSAGE_BYTES,
     METHODS,
@@ -26,7 +28,6 @@ from fabric.wire.service import (
     GetResult,
     InvokeReply,
     InvokeRequest,
-    Method,
     Result,
 )
 
@@ -67,12 +68,25 @@ class Backend(Protocol):
         ...
 
 
+class Operator(Protocol):
+    """What the door opens to operators; every method raises only ``FabricError``s, ``Unauthorized`` to anybody else."""
+
+    async def ledgers(self, caller: str, request: ListLedgers) -> LedgerList:
+        """Returns the ledgers and how they are."""
+        ...
+
+    async def resume(self, caller: str, request: ResumeLedger) -> LedgerResumed:
+        """Lets a halted ledger go on."""
+        ...
+
+
 class Door:
     """Handlers of ``fabric.v1.Fabric``; names of callers come from their API keys and from nothing they say."""
 
-    def __init__(self, backend: Backend, callers: Mapping[str, str]) -> None:
-        """Takes the backend and, by caller name, the SHA-256 of the API key in hexadecimal digits."""
+    def __init__(self, backend: Backend, operator: Operator, callers: Mapping[str, str]) -> None:
+        """Takes what it opens to and, by caller name, the SHA-256 of the API key in hexadecimal digits."""
         self._backend = backend
+        self._operator = operator
         self._callers = dict(callers)
 
     async def invoke(self, caller: str, request: InvokeRequest) -> InvokeReply:
@@ -94,6 +108,14 @@ class Door:
     async def put_binding(self, caller: str, request: Blob) -> BlobName:
         """PutBinding."""
         return BlobName(Digest(await self._backend.put_binding(caller, request.data)))
+
+    async def list_ledgers(self, caller: str, request: ListLedgers) -> LedgerList:
+        """ListLedgers."""
+        return await self._operator.ledgers(caller, request)
+
+    async def resume_ledger(self, caller: str, request: ResumeLedger) -> LedgerResumed:
+        """ResumeLedger."""
+        return await self._operator.resume(caller, request)
 
     def authenticate(self, context: Context) -> str:
         """Returns the caller's name.
@@ -218,4 +240,6 @@ def _table(door: Door) -> dict[str, Handler]:
         "GetProof": door.get_proof,
         "PutBlob": door.put_blob,
         "PutBinding": door.put_binding,
+        "ListLedgers": door.list_ledgers,
+        "ResumeLedger": door.resume_ledger,
     }

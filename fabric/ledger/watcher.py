@@ -16,6 +16,7 @@ from fabric.core.clock import Clock
 from fabric.core.errors import FabricError, LedgerError, Reorged, StoreError
 from fabric.core.ids import DestinationId
 from fabric.ledger.alarm import Pause
+from fabric.ledger.guard import Guard
 from fabric.ledger.port import RequestPage, RequestSource
 from fabric.store.store import Store
 
@@ -42,7 +43,12 @@ class Watched:
     @property
     def cursor(self) -> str:
         """Name of the cursor."""
-        return f"requests/{self.destination.hex()}"
+        return cursor_name(self.destination)
+
+
+def cursor_name(destination: DestinationId) -> str:
+    """Returns the name of the cursor of a ledger's requests."""
+    return f"requests/{destination.hex()}"
 
 
 class Watcher:
@@ -62,19 +68,19 @@ class Watcher:
         self._watched = watched
         self._store = store
         self._accept = accept
-        self._clock = clock
+        self._guard = Guard(store.halts, watched.destination, clock, pause)
         self._pause = pause
         self._poll_seconds = poll_seconds
 
     async def run(self) -> None:
         """Follows the ledger until it is cancelled, or halted by a reorg beyond finality."""
         failures = 0
-        while not await self._store.outbox.halted(self._watched.destination):
+        while await self._guard.halt() is None:
             try:
                 moved = await self.step()
             except Reorged as error:
-                await self._halt(error)
-                return
+                await self._guard.close(error)
+                continue
             except (LedgerError, StoreError) as error:
                 failures += 1
                 self._tell("page not accepted", error)
@@ -97,11 +103,6 @@ class Watcher:
         if page.cursor != cursor:
             await self._accept(page)
         return bool(page.requests)
-
-    async def _halt(self, error: Reorged) -> None:
-        now = self._clock.unix_seconds()
-        await self._store.outbox.halt(self._watched.destination, str(error), now)
-        self._tell("ledger halted", error)
 
     def _tell(self, what: str, error: FabricError) -> None:
         _log.warning(what, destination=self._watched.destination.hex(), error=str(error))

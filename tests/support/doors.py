@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fabric.client import Answer, Call, InvokeReply, Result
+from fabric.core import canonical
 from fabric.core.ids import BindingVersion, DestinationId, Digest, InvocationId, sha256
 from fabric.core.model import Failure
 from fabric.gateway.door import Door, serve
+from fabric.wire.operators import Halted, LedgerInfo, LedgerList, LedgerResumed, ListLedgers, ResumeLedger
 from fabric.wire.service import Anchor, InvokeRequest
 from tests.support.trust_samples import word
 
@@ -25,6 +27,21 @@ RESULT = Result(
     Answer(INVOCATION, None, Failure("cryptlet-raised", "no"), "never"),
     "cold-chain@1.0.0",
     (Anchor(DESTINATION, "native", "operator-final", "entry 7", word("batch"), "", "", {"gas": 3}),),
+)
+
+HALTED = Halted("block 7 is gone", 1_700_000_000)
+STATUS: canonical.JsonObject = {
+    "ledger": {"fee_cap_wei": "500", "head": 9},
+    "outbox": {"settle": {"final": 3, "new": 1}},
+    "newest_final_batch": "ab" * 32,
+    "refused": [{"kind": "settle", "reason": "WrongEpoch: 1", "work": "cd" * 32}],
+    "resumptions": [{"halted_at": 1, "halted_for": "x", "resumed_at": 2, "who": "local", "why": "restored"}],
+}
+LEDGERS = LedgerList(
+    (
+        LedgerInfo("ethereum", "ethereum", DESTINATION, HALTED, canonical.encode(STATUS)),
+        LedgerInfo("native", "native", DestinationId(word("other")), None, canonical.encode(STATUS)),
+    )
 )
 
 
@@ -84,10 +101,22 @@ class StandIn:
         self.asked.append((caller, document))
         return BindingVersion(sha256(document))
 
+    async def ledgers(self, caller: str, request: ListLedgers) -> LedgerList:
+        self.asked.append((caller, request))
+        if self.fails:
+            raise self.fails
+        return LEDGERS
+
+    async def resume(self, caller: str, request: ResumeLedger) -> LedgerResumed:
+        self.asked.append((caller, request))
+        if self.fails:
+            raise self.fails
+        return LedgerResumed(HALTED, 3)
+
 
 def door_of(backend: StandIn, key: str = KEY) -> Door:
     """Returns a door that knows the caller ``acme`` by a key."""
-    return Door(backend, {"other": "00" * 32, "acme": hashlib.sha256(key.encode()).hexdigest()})
+    return Door(backend, backend, {"other": "00" * 32, "acme": hashlib.sha256(key.encode()).hexdigest()})
 
 
 async def main(target: str, key: str) -> None:
