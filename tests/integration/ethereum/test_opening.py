@@ -64,11 +64,11 @@ async def test_a_chain_that_is_swapped_for_a_reset_one_under_an_open_ledger_is_r
 ) -> None:
     work = await chain.settle(1)
     async with world(tmp_path / "other", (await chain.block(0)).time - 1) as other:
-        chain.ledger.rpc._provider = AsyncHTTPProvider(other.node.url)
+        before, chain.ledger.rpc._provider = chain.ledger.rpc._provider, AsyncHTTPProvider(other.node.url)
         for attempt in (chain.ledger.prepare([work], []), chain.see(work), chain.ledger.requests(b"", 10)):
             with pytest.raises(ForeignLedger, match="another chain"):
                 await attempt
-        await chain.ledger.aclose()
+        await before.disconnect()
 
 
 async def test_a_node_that_does_not_answer_is_unavailable(chain: World) -> None:
