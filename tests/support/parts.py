@@ -166,6 +166,12 @@ class Parts:
     async def has_refused(self) -> bool:
         return bool((await self.states())[WorkState.REFUSED])
 
+    async def has_waited(self) -> bool:
+        """Says whether the dispatcher has had time to go round: its questions are counted."""
+        before = self.chain.ledger.rpc.round_trips
+        await asyncio.sleep(0.2)
+        return self.chain.ledger.rpc.round_trips > before + 2
+
     async def are_ended(self) -> bool:
         """Says whether dispatcher and watcher have ended."""
         return all(task.done() for task in self.tasks[:2])
