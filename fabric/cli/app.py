@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import fabric
-from fabric.cli import author, calls, completion, devnet, run, service, status, verify
+from fabric.cli import author, calls, completion, devnet, ledger, run, service, status, verify
 from fabric.cli.demo import command as demo
 from fabric.core import plugins
 from fabric.core.errors import PluginError
@@ -33,6 +33,7 @@ def build_app() -> typer.Typer:
     app.command()(calls.invoke)
     app.command()(calls.result)
     app.command()(verify.verify)
+    app.add_typer(ledger.app)
     app.command()(demo.demo)
     app.command()(completion.completion)
     app.add_typer(devnet.app, name="devnet")

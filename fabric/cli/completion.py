@@ -28,7 +28,7 @@ def completion(shell: Annotated[Shell, typer.Argument(help="The shell.")]) -> No
 
     fish: cryptlet completion fish > ~/.config/fish/completions/cryptlet.fish
     """
-    from typer.completion import get_completion_script
+    from typer._completion_shared import get_completion_script
 
     typer.echo(get_completion_script(prog_name=PROGRAM, complete_var=VARIABLE, shell=shell.value))
 

@@ -9,6 +9,7 @@ import grpc.aio
 
 from fabric.core.errors import FabricError
 from fabric.core.ids import BindingVersion, DestinationId, Digest, InvocationId
+from fabric.wire.operators import LedgerInfo, LedgerList, LedgerResumed, ListLedgers, ResumeLedger
 from fabric.wire.service import (
     MAX_MESSAGE_BYTES,
     METHODS,
@@ -121,6 +122,16 @@ class Client:
         """Returns what runs there, for the operator; raises ``RemoteError``."""
         found: Status = await self._unary("GetStatus", GetStatus())
         return found
+
+    async def ledgers(self, name: str = "", *, status: bool = False) -> tuple[LedgerInfo, ...]:
+        """Returns the fabric's ledgers, or the one of a name; for operators; raises ``RemoteError``."""
+        reply: LedgerList = await self._unary("ListLedgers", ListLedgers(name, status))
+        return reply.ledgers
+
+    async def resume_ledger(self, name: str, reason: str) -> LedgerResumed:
+        """Lets a halted ledger go on, for a reason that the audit keeps; for operators; raises ``RemoteError``."""
+        reply: LedgerResumed = await self._unary("ResumeLedger", ResumeLedger(name, reason))
+        return reply
 
     async def _unary(self, name: str, request: object) -> Any:  # noqa: ANN401 - the type is the method's
         method = METHODS[name]

@@ -1,6 +1,5 @@
 """Messages between the fabric's ledgers: one relay, and a watcher for each ledger that has a mailbox."""
 
-import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import cast
@@ -27,7 +26,7 @@ def start_relay(fabric: FabricId, ledgers: Ledgers, pipeline: Pipeline, clock: C
     lookout = Lookout(fabric, posts, ledgers.store, clock)
     relay = Relay(lookout, ledgers.store, partial(_run, pipeline), clock, reached=reached)
     ledgers.store.outbox.listen(relay.wake)
-    ledgers.run("relay", asyncio.create_task(relay.run()))
+    ledgers.run("relay", relay.run)
     for item in ledgers.working:
         post = posts.get(item.ledger.destination.id)
         if post is None:
@@ -35,7 +34,7 @@ def start_relay(fabric: FabricId, ledgers: Ledgers, pipeline: Pipeline, clock: C
         watched = mailbox_of(post.destination.id, post.source)
         room = Mailroom(watched, ledgers.store, clock, relay.wake, reached)
         watcher = Watcher(watched, ledgers.store, room.accept, clock)
-        ledgers.run(f"{item.name}: mailbox", asyncio.create_task(watcher.run()))
+        item.run("mailbox", watcher.run)
     return relay
 
 

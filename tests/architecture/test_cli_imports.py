@@ -28,6 +28,7 @@ COMMANDS: Final = (
     "demo",
     "devnet",
     "invoke",
+    "ledger",
     "new",
     "publish",
     "result",

@@ -11,9 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fabric.client import Answer, Call, InvokeReply, Result
+from fabric.core import canonical
+from fabric.core.errors import Unauthorized
 from fabric.core.ids import BindingVersion, DestinationId, Digest, FabricId, InvocationId, sha256
 from fabric.core.model import Failure
 from fabric.gateway.door import Door, serve
+from fabric.gateway.endpoint import LOCAL_CALLER
+from fabric.wire.operators import Halted, LedgerInfo, LedgerList, LedgerResumed, ListLedgers, ResumeLedger
 from fabric.wire.service import Anchor, InvokeRequest
 from fabric.wire.status import BindingStatus, EnclaveStatus, LedgerStatus, OutboxCount, Status
 from tests.support.trust_samples import word
@@ -26,6 +30,21 @@ RESULT = Result(
     Answer(INVOCATION, None, Failure("cryptlet-raised", "no"), "never"),
     "cold-chain@1.0.0",
     (Anchor(DESTINATION, "native", "operator-final", "entry 7", word("batch"), "", "", {"gas": 3}),),
+)
+
+HALTED = Halted("block 7 is gone", 1_700_000_000)
+STATUS: canonical.JsonObject = {
+    "ledger": {"fee_cap_wei": "500", "head": 9},
+    "outbox": {"settle": {"final": 3, "new": 1}},
+    "newest_final_batch": "ab" * 32,
+    "refused": [{"kind": "settle", "reason": "WrongEpoch: 1", "work": "cd" * 32}],
+    "resumptions": [{"halted_at": 1, "halted_for": "x", "resumed_at": 2, "who": "local", "why": "restored"}],
+}
+LEDGERS = LedgerList(
+    (
+        LedgerInfo("ethereum", "ethereum", DESTINATION, HALTED, canonical.encode(STATUS)),
+        LedgerInfo("native", "native", DestinationId(word("other")), None, canonical.encode(STATUS)),
+    )
 )
 
 
@@ -85,6 +104,23 @@ class StandIn:
         self.asked.append((caller, document))
         return BindingVersion(sha256(document))
 
+    async def status(self, caller: str) -> Status:
+        if caller != LOCAL_CALLER:
+            raise Unauthorized(f"caller {caller!r} is no operator")
+        return STATUS
+
+    async def ledgers(self, caller: str, request: ListLedgers) -> LedgerList:
+        self.asked.append((caller, request))
+        if self.fails:
+            raise self.fails
+        return LEDGERS
+
+    async def resume(self, caller: str, request: ResumeLedger) -> LedgerResumed:
+        self.asked.append((caller, request))
+        if self.fails:
+            raise self.fails
+        return LedgerResumed(HALTED, 3)
+
 
 STATUS = Status(
     fabric=FabricId(word("fabric")),
@@ -105,14 +141,9 @@ STATUS = Status(
 )
 
 
-async def report() -> Status:
-    """Returns ``STATUS``."""
-    return STATUS
-
-
 def door_of(backend: StandIn, key: str = KEY, caller: str = "acme") -> Door:
     """Returns a door that knows a caller by a key."""
-    return Door(backend, {"other": "00" * 32, caller: hashlib.sha256(key.encode()).hexdigest()}, report)
+    return Door(backend, backend, {"other": "00" * 32, caller: hashlib.sha256(key.encode()).hexdigest()})
 
 
 async def main(target: str, key: str, caller: str = "acme") -> None:

@@ -218,3 +218,53 @@ class Status(_message.Message):
     failed: int
     outbox: _containers.RepeatedCompositeFieldContainer[OutboxCount]
     def __init__(self, fabric: _Optional[bytes] = ..., ledgers: _Optional[_Iterable[_Union[LedgerStatus, _Mapping]]] = ..., enclaves: _Optional[_Iterable[_Union[EnclaveStatus, _Mapping]]] = ..., ray_jailed: _Optional[bool] = ..., bindings: _Optional[_Iterable[_Union[BindingStatus, _Mapping]]] = ..., succeeded: _Optional[int] = ..., failed: _Optional[int] = ..., outbox: _Optional[_Iterable[_Union[OutboxCount, _Mapping]]] = ...) -> None: ...
+
+class ListLedgersRequest(_message.Message):
+    __slots__ = ("name", "status")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    status: bool
+    def __init__(self, name: _Optional[str] = ..., status: _Optional[bool] = ...) -> None: ...
+
+class LedgerInfo(_message.Message):
+    __slots__ = ("name", "kind", "destination", "is_halted", "halted_for", "halted_at", "status")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    IS_HALTED_FIELD_NUMBER: _ClassVar[int]
+    HALTED_FOR_FIELD_NUMBER: _ClassVar[int]
+    HALTED_AT_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    kind: str
+    destination: bytes
+    is_halted: bool
+    halted_for: str
+    halted_at: int
+    status: bytes
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., destination: _Optional[bytes] = ..., is_halted: _Optional[bool] = ..., halted_for: _Optional[str] = ..., halted_at: _Optional[int] = ..., status: _Optional[bytes] = ...) -> None: ...
+
+class ListLedgersReply(_message.Message):
+    __slots__ = ("ledgers",)
+    LEDGERS_FIELD_NUMBER: _ClassVar[int]
+    ledgers: _containers.RepeatedCompositeFieldContainer[LedgerInfo]
+    def __init__(self, ledgers: _Optional[_Iterable[_Union[LedgerInfo, _Mapping]]] = ...) -> None: ...
+
+class ResumeLedgerRequest(_message.Message):
+    __slots__ = ("name", "reason")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    reason: str
+    def __init__(self, name: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class ResumeLedgerReply(_message.Message):
+    __slots__ = ("halted_for", "halted_at", "reopened")
+    HALTED_FOR_FIELD_NUMBER: _ClassVar[int]
+    HALTED_AT_FIELD_NUMBER: _ClassVar[int]
+    REOPENED_FIELD_NUMBER: _ClassVar[int]
+    halted_for: str
+    halted_at: int
+    reopened: int
+    def __init__(self, halted_for: _Optional[str] = ..., halted_at: _Optional[int] = ..., reopened: _Optional[int] = ...) -> None: ...
