@@ -14,6 +14,7 @@ DESTINATIONS: Final = "cryptlet.destinations"
 BUNDLE_SOURCES: Final = "cryptlet.bundle_sources"
 DEVNETS: Final = "cryptlet.devnets"
 INTEGRATORS: Final = "cryptlet.integrators"
+CHECKS: Final = "cryptlet.checks"
 COMMANDS: Final = "cryptlet.commands"
 
 

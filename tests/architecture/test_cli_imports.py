@@ -26,6 +26,7 @@ COMMANDS: Final = (
     "build",
     "completion",
     "demo",
+    "doctor",
     "invoke",
     "new",
     "publish",

@@ -13,6 +13,7 @@ GROUPS: Final = (
     plugins.DEVNETS,
     plugins.INTEGRATORS,
     plugins.BUNDLE_SOURCES,
+    plugins.CHECKS,
     plugins.COMMANDS,
 )
 POINTS: Final = [

@@ -1,25 +1,23 @@
 """The commands against a door in a process of its own; every error is one sentence and an exit code of the table."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import fabric
-from fabric.cli.main import main, refuse_shadowed_packages
+from fabric.cli.main import main
+from fabric.cli.shadows import refuse_shadowed_packages
 from fabric.core.errors import ConfigError
 from fabric.core.ids import FabricId
-from fabric.gateway.endpoint import KEY_FILE, LOCAL_CALLER, Endpoint, OpenLedger
+from fabric.gateway.endpoint import KEY_FILE, LOCAL_CALLER, Endpoint
 from tests.support.doors import INVOCATION
-from tests.support.proofs import NATIVE
+from tests.support.serving import KEY, serving
 from tests.support.trust_samples import word
 
-KEY = "the local key"
 BINDING = f"""
 name = "x"
 cryptlet = "c@1"
@@ -55,23 +53,6 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("state")
     with serving(folder):
         yield folder
-
-
-@contextmanager
-def serving(folder: Path, caller: str = "acme") -> Iterator[None]:
-    """Makes a state folder of a folder, whose endpoint is a stand-in behind a real door that knows one caller."""
-    target = f"unix:{folder}/door"
-    Endpoint(target, FabricId(word("fabric")), 1, {"native": OpenLedger(NATIVE, {})}).write(folder)
-    (folder / KEY_FILE).parent.mkdir()
-    (folder / KEY_FILE).write_text(KEY)
-    program = [sys.executable, "-m", "tests.support.doors", target, KEY, caller]
-    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        assert process.stdout.readline() == "ready\n"
-        yield
-        process.stdin.close()
-        assert process.wait(30) == 0
 
 
 def test_invoke(command: Command, state: Path, tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_a_missing_pytest_is_one_sentence(
 ) -> None:
     write_project(tmp_path / "p", project_of("a-b", Kind.UTILITY))
     monkeypatch.setattr("importlib.util.find_spec", _without_pytest)
-    monkeypatch.setattr("fabric.cli.main.refuse_shadowed_packages", lambda: None)
+    monkeypatch.setattr("fabric.cli.shadows.refuse_shadowed_packages", lambda: None)
     monkeypatch.setattr(sys, "argv", ["cryptlet", "test", str(tmp_path / "p")])
     assert main() == 2
     told = capsys.readouterr().err
