@@ -7,6 +7,7 @@ import typer
 import fabric
 from fabric.cli import author, calls, completion, devnet, ledger, run, service, status, verify
 from fabric.cli.demo import command as demo
+from fabric.cli.doctor import command as doctor
 from fabric.core import plugins
 from fabric.core.errors import PluginError
 
@@ -29,6 +30,7 @@ def build_app() -> typer.Typer:
         _mount(app, plugins.load(plugins.COMMANDS, name), name)
     app.command()(service.up)
     app.command()(status.status)
+    app.command()(doctor.doctor)
     app.command()(calls.bind)
     app.command()(calls.invoke)
     app.command()(calls.result)

@@ -13,8 +13,9 @@ LEDGERS: Final = "cryptlet.ledgers"
 DESTINATIONS: Final = "cryptlet.destinations"
 BUNDLE_SOURCES: Final = "cryptlet.bundle_sources"
 DEVNETS: Final = "cryptlet.devnets"
-CHECKS: Final = "cryptlet.checks"
 INTEGRATORS: Final = "cryptlet.integrators"
+CHECKS: Final = "cryptlet.checks"
+TOOLS: Final = "cryptlet.tools"
 COMMANDS: Final = "cryptlet.commands"
 
 

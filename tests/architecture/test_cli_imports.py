@@ -27,6 +27,7 @@ COMMANDS: Final = (
     "completion",
     "demo",
     "devnet",
+    "doctor",
     "invoke",
     "ledger",
     "new",

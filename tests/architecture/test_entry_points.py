@@ -14,6 +14,7 @@ GROUPS: Final = (
     plugins.CHECKS,
     plugins.INTEGRATORS,
     plugins.BUNDLE_SOURCES,
+    plugins.CHECKS,
     plugins.COMMANDS,
 )
 POINTS: Final = [

@@ -33,7 +33,7 @@ RESULT = Result(
 )
 
 HALTED = Halted("block 7 is gone", 1_700_000_000)
-STATUS: canonical.JsonObject = {
+LEDGER_STATUS: canonical.JsonObject = {
     "ledger": {"fee_cap_wei": "500", "head": 9},
     "outbox": {"settle": {"final": 3, "new": 1}},
     "newest_final_batch": "ab" * 32,
@@ -42,8 +42,8 @@ STATUS: canonical.JsonObject = {
 }
 LEDGERS = LedgerList(
     (
-        LedgerInfo("ethereum", "ethereum", DESTINATION, HALTED, canonical.encode(STATUS)),
-        LedgerInfo("native", "native", DestinationId(word("other")), None, canonical.encode(STATUS)),
+        LedgerInfo("ethereum", "ethereum", DESTINATION, HALTED, canonical.encode(LEDGER_STATUS)),
+        LedgerInfo("native", "native", DestinationId(word("other")), None, canonical.encode(LEDGER_STATUS)),
     )
 )
 

@@ -20,7 +20,7 @@ from fabric.core.ids import Digest, IntentId, InvocationId, intent_id, sha256
 from fabric.core.model import Invocation, Outcome
 from fabric.ledger.dispatcher import Dispatcher, Pace
 from fabric.ledger.resume import Resumed, resume
-from fabric.ledger.watcher import Watched, Watcher
+from fabric.ledger.watcher import Watcher, requests_of
 from fabric.store.accepting import Acceptance
 from fabric.store.store import Store, open_store
 from fabric.store.values import Accepted, WorkKind, WorkState
@@ -65,7 +65,7 @@ class Parts:
         place, ledger = self.chain.destination.id, self.chain.ledger
         pace = Pace(poll_seconds=0.02, gather_seconds=0.01)
         dispatcher = Dispatcher(ledger, self.store.outbox, _CLOCK, pace=pace)
-        watched = Watched(place, ledger)
+        watched = requests_of(place, ledger)
         trigger = RequestTrigger(watched, self.store, self.run, _CLOCK)
         watcher = Watcher(watched, self.store, trigger.accept, _CLOCK, poll_seconds=0.02)
         self.store.listen(place, dispatcher.wake)

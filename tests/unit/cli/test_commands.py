@@ -1,25 +1,27 @@
 """The commands against a door in a process of its own; every error is one sentence and an exit code of the table."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 import fabric
-from fabric.cli.main import main, refuse_shadowed_packages
-from fabric.core.errors import ConfigError
-from fabric.core.ids import FabricId
-from fabric.gateway.endpoint import KEY_FILE, LOCAL_CALLER, Endpoint, OpenLedger, write_ledgers
-from tests.support.doors import INVOCATION
-from tests.support.proofs import NATIVE
+from fabric.cli.calls import _is_settled, _settled
+from fabric.cli.main import main
+from fabric.cli.shadows import refuse_shadowed_packages
+from fabric.client import Anchor, Client, Result
+from fabric.core.errors import ConfigError, ProofNotReady
+from fabric.core.ids import FabricId, InvocationId
+from fabric.gateway.endpoint import KEY_FILE, LOCAL_CALLER, Endpoint
+from tests.support.doors import DESTINATION, INVOCATION, RESULT
+from tests.support.serving import KEY, serving
 from tests.support.trust_samples import word
 
-KEY = "the local key"
 BINDING = f"""
 name = "x"
 cryptlet = "c@1"
@@ -57,25 +59,6 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-@contextmanager
-def serving(folder: Path, caller: str = "acme") -> Iterator[None]:
-    """Makes a state folder of a folder, whose endpoint is a stand-in behind a real door that knows one caller."""
-    target = f"unix:{folder}/door"
-    ledgers = {"native": OpenLedger(NATIVE, {})}
-    Endpoint(target, FabricId(word("fabric")), 1, ledgers).write(folder)
-    write_ledgers(folder, ledgers)
-    (folder / KEY_FILE).parent.mkdir()
-    (folder / KEY_FILE).write_text(KEY)
-    program = [sys.executable, "-m", "tests.support.doors", target, KEY, caller]
-    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        assert process.stdout.readline() == "ready\n"
-        yield
-        process.stdin.close()
-        assert process.wait(30) == 0
-
-
 def test_invoke(command: Command, state: Path, tmp_path: Path) -> None:
     given = tmp_path / "input.json"
     given.write_text('{"n": 3}')
@@ -106,6 +89,40 @@ def test_result_and_proofs(command: Command, state: Path, tmp_path: Path) -> Non
     assert Path(path).read_bytes() == b"proof"
     assert Path(path).parent == tmp_path / "p"
     assert document["anchors"][0]["cost"] == {"gas": 3}
+
+
+def test_waiting_for_a_result(command: Command, state: Path) -> None:
+    code, out, _ = command("result", INVOCATION.hex(), "--state", state, "--wait", "5")
+    assert code == 0
+    assert "operator-final" in out
+
+
+async def test_what_is_waited_for() -> None:
+    """Every effect on every ledger, delivery included; what is refused needs no waiting."""
+    done = Anchor(DESTINATION, "a", "final", "", b"")
+    for status, consumption, settled in (
+        ("final", "", True),
+        ("operator-final", "", True),
+        ("refused: no", "", True),
+        ("unanchored", "", False),
+        ("included", "", False),
+        ("final", "included", False),
+        ("final", "final", True),
+        ("final", "refused: no", True),
+    ):
+        assert _is_settled(replace(done, status=status, consumption=consumption)) is settled
+
+
+async def test_waiting_has_an_end(tmp_path: Path) -> None:
+    class Never(Client):
+        @override
+        async def result(self, invocation: InvocationId) -> Result:
+            assert invocation == INVOCATION
+            return replace(RESULT, anchors=(replace(RESULT.anchors[0], status="included"),))
+
+    async with Never(f"unix:{tmp_path}/none", KEY) as client:
+        with pytest.raises(ProofNotReady, match="not final on native after 1 s"):
+            await _settled(client, INVOCATION, 1)
 
 
 def test_bind(command: Command, state: Path, tmp_path: Path) -> None:
