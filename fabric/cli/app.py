@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import fabric
-from fabric.cli import calls, service, verify
+from fabric.cli import calls, channel, relay, service, verify
 from fabric.cli.demo import command as demo
 from fabric.core import plugins
 from fabric.core.errors import PluginError
@@ -30,6 +30,9 @@ def build_app() -> typer.Typer:
     app.command()(calls.result)
     app.command()(verify.verify)
     app.command()(demo.demo)
+    app.add_typer(relay.app, name="relay")
+    app.add_typer(channel.app, name="channel")
+    app.add_typer(channel.messages, name="message")
     return app
 
 

@@ -1,10 +1,37 @@
-"""Python client over gRPC: invoke, stream, results, proofs, blobs.
+"""Python client over gRPC: invoke, stream, results, proofs, blobs, messages between ledgers.
 
 async with Client("127.0.0.1:7070", api_key="...") as fabric:
     reply = await fabric.invoke("shipments", [Call("judge", data, "shipment-1")])
 """
 
 from fabric.client.client import Client, RemoteError
+from fabric.wire.messages import (
+    CallTaken,
+    ChannelEnd,
+    ChannelInfo,
+    ListMessages,
+    MessageCount,
+    MessageInfo,
+    MessageList,
+    MessageStep,
+    MessageTrace,
+)
 from fabric.wire.service import Answer, Call, InvokeReply, Result
 
-__all__ = ["Answer", "Call", "Client", "InvokeReply", "RemoteError", "Result"]
+__all__ = [
+    "Answer",
+    "Call",
+    "CallTaken",
+    "ChannelEnd",
+    "ChannelInfo",
+    "Client",
+    "InvokeReply",
+    "ListMessages",
+    "MessageCount",
+    "MessageInfo",
+    "MessageList",
+    "MessageStep",
+    "MessageTrace",
+    "RemoteError",
+    "Result",
+]

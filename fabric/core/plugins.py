@@ -14,6 +14,7 @@ DESTINATIONS: Final = "cryptlet.destinations"
 BUNDLE_SOURCES: Final = "cryptlet.bundle_sources"
 DEVNETS: Final = "cryptlet.devnets"
 INTEGRATORS: Final = "cryptlet.integrators"
+ACCOUNTS: Final = "cryptlet.accounts"
 COMMANDS: Final = "cryptlet.commands"
 
 

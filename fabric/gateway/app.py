@@ -29,6 +29,7 @@ from fabric.gateway.flow import bundle_of, open_flow
 from fabric.gateway.founding import Identity, Standing, attester_key, make_identity, raise_ledgers
 from fabric.gateway.keeper import RayKeeper
 from fabric.gateway.ledgers import Ledgers, open_ledgers
+from fabric.gateway.messages import MessageDesk
 from fabric.gateway.relaying import start_relay
 from fabric.gateway.state import State, open_state
 from fabric.gateway.trusting import appraisal_policy, relying_policy
@@ -183,18 +184,18 @@ async def _open(
     pipeline = Pipeline(Desk(ground.fabric, ground.config.gateway.deadline_ms), catalogue, flow.gather, clock)
     relay = start_relay(ground.fabric, ledgers, pipeline, clock, reached)
     effects = await effects_of_start(ground.store, ledgers, ground.policy, relay)
-    target = await _open_door(
-        ground, Backend(pipeline, ground.store, catalogue, _opened(ground), clock, effects), stack
-    )
+    opened = _opened(ground)
+    backend = Backend(pipeline, ground.store, catalogue, opened, clock, effects)
+    target = await _open_door(ground, backend, MessageDesk(ground.store, relay, opened, ledgers.takers), stack)
     endpoint = Endpoint(target, ground.fabric, os.getpid(), _open_ledgers(ground))
     endpoint.write(ground.state.folder)
     stack.callback(ground.state.endpoint.unlink, missing_ok=True)
     return App(endpoint, ground, enclaves, cluster)
 
 
-async def _open_door(ground: Ground, backend: Backend, stack: AsyncExitStack) -> str:
+async def _open_door(ground: Ground, backend: Backend, messages: MessageDesk, stack: AsyncExitStack) -> str:
     config = ground.config.gateway
-    door = Door(backend, config.callers | {LOCAL_CALLER: ground.state.local_key_digest()})
+    door = Door(backend, messages, config.callers | {LOCAL_CALLER: ground.state.local_key_digest()})
     server, port = await serve(door, config.listen)
     stack.push_async_callback(server.stop, STOP_SECONDS)
     return f"{config.listen.rpartition(':')[0]}:{port}"

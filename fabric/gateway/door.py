@@ -16,6 +16,19 @@ from grpc_reflection.v1alpha import reflection
 from fabric.core.errors import ConfigError, FabricError, Unauthenticated
 from fabric.core.ids import BindingVersion, DestinationId, Digest, InvocationId
 from fabric.gateway.status import row_of
+from fabric.wire.messages import (
+    CallTaken,
+    ChannelList,
+    ListChannels,
+    ListMessages,
+    MessageInfo,
+    MessageList,
+    MessageName,
+    MessageTrace,
+    RetryMessage,
+    SubmitCall,
+)
+from fabric.wire.method import Method
 from fabric.wire.service import (
     MAX_MESSAGE_BYTES,
     METHODS,
@@ -26,7 +39,6 @@ from fabric.wire.service import (
     GetResult,
     InvokeReply,
     InvokeRequest,
-    Method,
     Result,
 )
 
@@ -67,12 +79,37 @@ class Backend(Protocol):
         ...
 
 
+class Messages(Protocol):
+    """What the door says of messages between ledgers; every method raises only ``FabricError``s."""
+
+    async def messages(self, request: ListMessages) -> MessageList:
+        """Returns messages and counts."""
+        ...
+
+    async def trace(self, name: str) -> MessageTrace:
+        """Returns a message and its steps."""
+        ...
+
+    async def retry(self, caller: str, request: RetryMessage) -> MessageInfo:
+        """Makes another attempt due, for an operator."""
+        ...
+
+    async def channels(self, request: ListChannels) -> ChannelList:
+        """Returns channels."""
+        ...
+
+    async def submit_call(self, request: SubmitCall) -> CallTaken:
+        """Gives a ledger a signed call."""
+        ...
+
+
 class Door:
     """Handlers of ``fabric.v1.Fabric``; names of callers come from their API keys and from nothing they say."""
 
-    def __init__(self, backend: Backend, callers: Mapping[str, str]) -> None:
-        """Takes the backend and, by caller name, the SHA-256 of the API key in hexadecimal digits."""
+    def __init__(self, backend: Backend, messages: Messages, callers: Mapping[str, str]) -> None:
+        """Takes what it opens to and, by caller name, the SHA-256 of the API key in hexadecimal digits."""
         self._backend = backend
+        self._messages = messages
         self._callers = dict(callers)
 
     async def invoke(self, caller: str, request: InvokeRequest) -> InvokeReply:
@@ -94,6 +131,26 @@ class Door:
     async def put_binding(self, caller: str, request: Blob) -> BlobName:
         """PutBinding."""
         return BlobName(Digest(await self._backend.put_binding(caller, request.data)))
+
+    async def list_messages(self, _caller: str, request: ListMessages) -> MessageList:
+        """ListMessages."""
+        return await self._messages.messages(request)
+
+    async def get_message(self, _caller: str, request: MessageName) -> MessageTrace:
+        """GetMessage."""
+        return await self._messages.trace(request.message)
+
+    async def retry_message(self, caller: str, request: RetryMessage) -> MessageInfo:
+        """RetryMessage."""
+        return await self._messages.retry(caller, request)
+
+    async def list_channels(self, _caller: str, request: ListChannels) -> ChannelList:
+        """ListChannels."""
+        return await self._messages.channels(request)
+
+    async def submit_call(self, _caller: str, request: SubmitCall) -> CallTaken:
+        """SubmitCall."""
+        return await self._messages.submit_call(request)
 
     def authenticate(self, context: Context) -> str:
         """Returns the caller's name.
@@ -218,4 +275,9 @@ def _table(door: Door) -> dict[str, Handler]:
         "GetProof": door.get_proof,
         "PutBlob": door.put_blob,
         "PutBinding": door.put_binding,
+        "ListMessages": door.list_messages,
+        "GetMessage": door.get_message,
+        "RetryMessage": door.retry_message,
+        "ListChannels": door.list_channels,
+        "SubmitCall": door.submit_call,
     }

@@ -18,7 +18,7 @@ from fabric.gateway.signing import LogSigner, Relayer, open_signer
 from fabric.gateway.state import State
 from fabric.invoke.acceptor import Acceptor, submit_events
 from fabric.ledger.dispatcher import Dispatcher
-from fabric.ledger.port import Ledger, RequestSource
+from fabric.ledger.port import CallTaker, Ledger, RequestSource
 from fabric.ledger.watcher import Watcher, requests_of
 from fabric.store.store import Store
 from fabric.triggers.requests import RequestTrigger
@@ -61,6 +61,12 @@ class Ledgers:
     def by_id(self) -> dict[DestinationId, Ledger]:
         """The ledgers by destination id."""
         return {item.ledger.destination.id: item.ledger for item in self.working}
+
+    @property
+    def takers(self) -> dict[str, CallTaker]:
+        """Those that take signed calls of accounts, by configured name."""
+        takers = {item.name: item.ledger for item in self.working if hasattr(item.ledger, "take_call")}
+        return cast("dict[str, CallTaker]", takers)
 
     async def allow(self, binding: Binding) -> None:
         """Lets each relayer write to the recipients of a binding's delivered routes."""

@@ -12,6 +12,7 @@ GROUPS: Final = (
     plugins.DESTINATIONS,
     plugins.DEVNETS,
     plugins.INTEGRATORS,
+    plugins.ACCOUNTS,
     plugins.BUNDLE_SOURCES,
     plugins.COMMANDS,
 )

@@ -11,9 +11,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fabric.client import Answer, Call, InvokeReply, Result
-from fabric.core.ids import BindingVersion, DestinationId, Digest, InvocationId, sha256
+from fabric.core.errors import NotFound
+from fabric.core.ids import Account, BindingVersion, DestinationId, Digest, InvocationId, sha256
 from fabric.core.model import Failure
 from fabric.gateway.door import Door, serve
+from fabric.trust.message import Channel, End, Message, Shown
+from fabric.wire.messages import (
+    CallTaken,
+    ChannelEnd,
+    ChannelInfo,
+    ChannelList,
+    ListChannels,
+    ListMessages,
+    MessageCount,
+    MessageInfo,
+    MessageList,
+    MessageStep,
+    MessageTrace,
+    RetryMessage,
+    SubmitCall,
+)
 from fabric.wire.service import Anchor, InvokeRequest
 from tests.support.trust_samples import word
 
@@ -25,6 +42,38 @@ RESULT = Result(
     Answer(INVOCATION, None, Failure("cryptlet-raised", "no"), "never"),
     "cold-chain@1.0.0",
     (Anchor(DESTINATION, "native", "operator-final", "entry 7", word("batch"), "", "", {"gas": 3}),),
+)
+
+ACCOUNT = Account(word("account"))
+CHANNEL = Channel.between(
+    End(DESTINATION, ACCOUNT, BindingVersion(word("there")), Shown.PROVEN),
+    End(DestinationId(word("other")), ACCOUNT, BindingVersion(word("here")), Shown.ASSERTED),
+    word("salt"),
+)
+MESSAGE = Message(
+    CHANNEL.id,
+    CHANNEL.second.destination,
+    CHANNEL.first.destination,
+    ACCOUNT,
+    ACCOUNT,
+    sequence=7,
+    expiry=1_700_000_600,
+    body=sha256(b"body"),
+)
+INFO = MessageInfo(
+    message=MESSAGE,
+    source="ethereum",
+    destination="native",
+    state="sent",
+    reason="channel-not-open",
+    party="recipient",
+    meaning="it is sent: the destination's end of the channel is not open",
+    advice="open it",
+    detail="channel is open on its source only",
+    attempt=0,
+    next_attempt=0,
+    created=1_700_000_000,
+    changed=1_700_000_100,
 )
 
 
@@ -85,9 +134,44 @@ class StandIn:
         return BindingVersion(sha256(document))
 
 
-def door_of(backend: StandIn, key: str = KEY) -> Door:
+class StandInMessages:
+    """Tells of one message that waits and of its channel, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    async def messages(self, request: ListMessages) -> MessageList:
+        self.asked.append(request)
+        counts = MessageCount("ethereum", "native", "sent", "channel-not-open", "recipient", 3, 1_700_000_000)
+        return MessageList((INFO,), 5, (counts,))
+
+    async def trace(self, name: str) -> MessageTrace:
+        self.asked.append(name)
+        if not MESSAGE.id.hex().startswith(name):
+            raise NotFound(f"no message {name}")
+        step = MessageStep(1_700_000_000, "sent", "", "nobody", "", 0, "ethereum", "block 7", 1_699_999_999, b"")
+        return MessageTrace(INFO, (step,))
+
+    async def retry(self, caller: str, request: RetryMessage) -> MessageInfo:
+        self.asked.append((caller, request))
+        return INFO
+
+    async def channels(self, request: ListChannels) -> ChannelList:
+        self.asked.append(request)
+        first, second = CHANNEL.first.destination, CHANNEL.second.destination
+        ends = (ChannelEnd("native", first, True, "entry 3", 2), ChannelEnd("ethereum", second, False, "", 0))  # noqa: FBT003
+        return ChannelList((ChannelInfo(CHANNEL, ends),))
+
+    async def submit_call(self, request: SubmitCall) -> CallTaken:
+        self.asked.append(request)
+        return CallTaken("entry 9", 9, 1_700_000_001)
+
+
+def door_of(backend: StandIn, key: str = KEY, messages: StandInMessages | None = None) -> Door:
     """Returns a door that knows the caller ``acme`` by a key."""
-    return Door(backend, {"other": "00" * 32, "acme": hashlib.sha256(key.encode()).hexdigest()})
+    return Door(
+        backend, messages or StandInMessages(), {"other": "00" * 32, "acme": hashlib.sha256(key.encode()).hexdigest()}
+    )
 
 
 async def main(target: str, key: str) -> None:

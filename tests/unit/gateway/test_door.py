@@ -27,7 +27,7 @@ from fabric.core.errors import (
 from fabric.core.ids import sha256
 from fabric.gateway.door import MAX_IN_FLIGHT, Door, serve
 from fabric.wire.service import METHODS, SERVICE, InvokeRequest
-from tests.support.doors import CALL, DESTINATION, INVOCATION, KEY, RESULT, StandIn, door_of
+from tests.support.doors import CALL, DESTINATION, INVOCATION, KEY, RESULT, StandIn, StandInMessages, door_of
 from tests.support.wheels import until
 
 
@@ -239,7 +239,7 @@ async def test_health_and_reflection(house: House) -> None:
 
 async def test_an_address_that_cannot_be_had_is_an_error_of_configuration() -> None:
     with pytest.raises(ConfigError, match=r"cannot listen on .*choose another gateway\.listen"):
-        await serve(Door(StandIn(), {}), "unix:/proc/no/such/door")
+        await serve(Door(StandIn(), StandInMessages(), {}), "unix:/proc/no/such/door")
 
 
 async def test_nobody_there(tmp_path: Path) -> None:
