@@ -1,7 +1,7 @@
 """The fabric's ledgers at work: each opened with its signer, driven by its dispatcher, watched for requests."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, cast
@@ -56,6 +56,7 @@ class Ledgers:
     clock: Clock
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     triggers: list[RequestTrigger] = field(default_factory=list)
+    wakers: dict[str, list[Callable[[], None]]] = field(default_factory=dict)
 
     @property
     def by_id(self) -> dict[DestinationId, Ledger]:
@@ -67,6 +68,11 @@ class Ledgers:
         """Those that take signed calls of accounts, by configured name."""
         takers = {item.name: item.ledger for item in self.working if hasattr(item.ledger, "take_call")}
         return cast("dict[str, CallTaker]", takers)
+
+    def look(self, name: str) -> None:
+        """Has the watchers of a ledger look at once: something was done there."""
+        for wake in self.wakers.get(name, ()):
+            wake()
 
     async def allow(self, binding: Binding) -> None:
         """Lets each relayer write to the recipients of a binding's delivered routes."""
@@ -86,6 +92,7 @@ class Ledgers:
             watched = requests_of(item.ledger.destination.id, cast("RequestSource", item.ledger))
             trigger = RequestTrigger(watched, self.store, partial(submit_events, acceptor), self.clock)
             watcher = Watcher(watched, self.store, trigger.accept, self.clock)
+            self.wakers.setdefault(item.name, []).append(watcher.wake)
             self.triggers.append(trigger)
             self.run(f"{item.name}: trigger", asyncio.create_task(trigger.run()))
             self.run(f"{item.name}: watcher", asyncio.create_task(watcher.run()))

@@ -1,6 +1,6 @@
 """What the door says of messages between ledgers, and what it lets people do with them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fabric.core.errors import Malformed, NotFound, Refused, Unauthorized
@@ -41,12 +41,14 @@ class MessageDesk:
         relay: who carries them.
         ledgers: the fabric's ledgers by destination id.
         takers: those of them that take signed calls, by configured name.
+        look: has a ledger's watchers look at once.
     """
 
     store: Store
     relay: Relay
     ledgers: Mapping[DestinationId, OpenedLedger]
     takers: Mapping[str, CallTaker]
+    look: Callable[[str], None]
 
     async def messages(self, request: ListMessages) -> MessageList:
         """Returns messages, the newest first, and counts of all of them.
@@ -115,6 +117,7 @@ class MessageDesk:
         if taker is None:
             raise Refused(f"ledger {request.ledger!r} takes no signed calls: its accounts send transactions themselves")
         receipt = await taker.take_call(request.call)
+        self.look(request.ledger)
         return CallTaken(receipt.locator, receipt.position, receipt.time)
 
     def _info(self, row: MessageRow) -> MessageInfo:
