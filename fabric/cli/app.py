@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import fabric
-from fabric.cli import author, calls, completion, devnet, ledger, run, service, status, verify
+from fabric.cli import author, calls, channel, completion, devnet, ledger, relay, run, service, status, verify
 from fabric.cli.demo import command as demo
 from fabric.cli.doctor import command as doctor
 from fabric.core import plugins
@@ -39,6 +39,9 @@ def build_app() -> typer.Typer:
     app.command()(demo.demo)
     app.command()(completion.completion)
     app.add_typer(devnet.app, name="devnet")
+    app.add_typer(relay.app, name="relay")
+    app.add_typer(channel.app, name="channel")
+    app.add_typer(channel.messages, name="message")
     return app
 
 

@@ -16,6 +16,7 @@ DEVNETS: Final = "cryptlet.devnets"
 INTEGRATORS: Final = "cryptlet.integrators"
 CHECKS: Final = "cryptlet.checks"
 TOOLS: Final = "cryptlet.tools"
+ACCOUNTS: Final = "cryptlet.accounts"
 COMMANDS: Final = "cryptlet.commands"
 
 

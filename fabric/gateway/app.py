@@ -8,6 +8,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, cast
 
 from fabric.attesters.appraiser.client import AppraiserProcess, launch_appraiser
@@ -29,6 +30,7 @@ from fabric.gateway.flow import bundle_of, open_flow
 from fabric.gateway.founding import Identity, Standing, attester_key, make_identity, raise_ledgers
 from fabric.gateway.keeper import RayKeeper
 from fabric.gateway.ledgers import Ledgers, open_ledgers
+from fabric.gateway.messages import MessageDesk
 from fabric.gateway.operator import Operator
 from fabric.gateway.relaying import start_relay
 from fabric.gateway.reporting import Reporter
@@ -188,19 +190,22 @@ async def _open(
     pipeline = Pipeline(Desk(ground.fabric, ground.config.gateway.deadline_ms), catalogue, flow.gather, clock)
     relay = start_relay(ground.fabric, ledgers, pipeline, clock, reached)
     effects = await effects_of_start(ground.store, ledgers, ground.policy, relay)
-    backend = Backend(pipeline, ground.store, catalogue, _opened(ground), clock, effects)
+    opened = _opened(ground)
+    backend = Backend(pipeline, ground.store, catalogue, opened, clock, effects)
     reporter = Reporter(ground.fabric, ground.store, ledgers, enclaves, cluster.jailed)
-    target = await _open_door(ground, backend, Operator(ledgers, ground.store, reporter, clock), stack)
+    operator = Operator(ledgers, ground.store, reporter, clock)
+    messages = MessageDesk(ground.store, relay, opened, ledgers.takers, ledgers.look)
+    target = await _open_door(ground, partial(Door, backend, operator, messages), stack)
     endpoint = Endpoint(target, ground.fabric, os.getpid(), _open_ledgers(ground))
     endpoint.write(ground.state.folder)
     stack.callback(ground.state.endpoint.unlink, missing_ok=True)
     return App(endpoint, ground, enclaves, cluster)
 
 
-async def _open_door(ground: Ground, backend: Backend, operator: Operator, stack: AsyncExitStack) -> str:
+async def _open_door(ground: Ground, make: Callable[[Mapping[str, str]], Door], stack: AsyncExitStack) -> str:
     config = ground.config.gateway
     callers = config.callers | {LOCAL_CALLER: ground.state.local_key_digest()}
-    opened = await serve(Door(backend, operator, callers), config.listen)
+    opened = await serve(make(callers), config.listen)
     stack.push_async_callback(opened.close, STOP_SECONDS)
     return f"{config.listen.rpartition(':')[0]}:{opened.port}"
 

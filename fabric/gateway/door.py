@@ -16,6 +16,18 @@ from fabric.core.errors import ConfigError, FabricError, Unauthenticated
 from fabric.core.ids import BindingVersion, DestinationId, Digest, InvocationId
 from fabric.gateway.standard import Health, ReflectionGuard, add_reflection, is_local
 from fabric.gateway.status import row_of
+from fabric.wire.messages import (
+    CallTaken,
+    ChannelList,
+    ListChannels,
+    ListMessages,
+    MessageInfo,
+    MessageList,
+    MessageName,
+    MessageTrace,
+    RetryMessage,
+    SubmitCall,
+)
 from fabric.wire.method import Method
 from fabric.wire.operators import LedgerList, LedgerResumed, ListLedgers, ResumeLedger
 from fabric.wire.service import (
@@ -85,13 +97,38 @@ class Operator(Protocol):
         ...
 
 
+class Messages(Protocol):
+    """What the door says of messages between ledgers; every method raises only ``FabricError``s."""
+
+    async def messages(self, request: ListMessages) -> MessageList:
+        """Returns messages and counts."""
+        ...
+
+    async def trace(self, name: str) -> MessageTrace:
+        """Returns a message and its steps."""
+        ...
+
+    async def retry(self, caller: str, request: RetryMessage) -> MessageInfo:
+        """Makes another attempt due, for an operator."""
+        ...
+
+    async def channels(self, request: ListChannels) -> ChannelList:
+        """Returns channels."""
+        ...
+
+    async def submit_call(self, request: SubmitCall) -> CallTaken:
+        """Gives a ledger a signed call."""
+        ...
+
+
 class Door:
     """Handlers of ``fabric.v1.Fabric``; names of callers come from their API keys and from nothing they say."""
 
-    def __init__(self, backend: Backend, operator: Operator, callers: Mapping[str, str]) -> None:
+    def __init__(self, backend: Backend, operator: Operator, messages: Messages, callers: Mapping[str, str]) -> None:
         """Takes what it opens to and, by caller name, the SHA-256 of the API key in hexadecimal digits."""
         self._backend = backend
         self._operator = operator
+        self._messages = messages
         self._callers = dict(callers)
 
     async def invoke(self, caller: str, request: InvokeRequest) -> InvokeReply:
@@ -125,6 +162,26 @@ class Door:
     async def resume_ledger(self, caller: str, request: ResumeLedger) -> LedgerResumed:
         """ResumeLedger."""
         return await self._operator.resume(caller, request)
+
+    async def list_messages(self, _caller: str, request: ListMessages) -> MessageList:
+        """ListMessages."""
+        return await self._messages.messages(request)
+
+    async def get_message(self, _caller: str, request: MessageName) -> MessageTrace:
+        """GetMessage."""
+        return await self._messages.trace(request.message)
+
+    async def retry_message(self, caller: str, request: RetryMessage) -> MessageInfo:
+        """RetryMessage."""
+        return await self._messages.retry(caller, request)
+
+    async def list_channels(self, _caller: str, request: ListChannels) -> ChannelList:
+        """ListChannels."""
+        return await self._messages.channels(request)
+
+    async def submit_call(self, _caller: str, request: SubmitCall) -> CallTaken:
+        """SubmitCall."""
+        return await self._messages.submit_call(request)
 
     def authenticate(self, context: Context) -> str:
         """Returns the caller's name.
@@ -273,4 +330,9 @@ def _table(door: Door) -> dict[str, Handler]:
         "GetStatus": door.get_status,
         "ListLedgers": door.list_ledgers,
         "ResumeLedger": door.resume_ledger,
+        "ListMessages": door.list_messages,
+        "GetMessage": door.get_message,
+        "RetryMessage": door.retry_message,
+        "ListChannels": door.list_channels,
+        "SubmitCall": door.submit_call,
     }

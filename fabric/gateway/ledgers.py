@@ -18,7 +18,7 @@ from fabric.gateway.signing import LogSigner, Relayer, open_signer
 from fabric.gateway.state import State
 from fabric.invoke.acceptor import Acceptor, submit_events
 from fabric.ledger.dispatcher import Dispatcher
-from fabric.ledger.port import Ledger, RequestSource
+from fabric.ledger.port import CallTaker, Ledger, RequestSource
 from fabric.ledger.resume import Resumed, recall, resume
 from fabric.ledger.watcher import Watcher, requests_of
 from fabric.store.store import Store
@@ -89,11 +89,23 @@ class Ledgers:
     clock: Clock
     triggers: list[RequestTrigger] = field(default_factory=list)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    wakers: dict[str, list[Callable[[], None]]] = field(default_factory=dict)
 
     @property
     def by_id(self) -> dict[DestinationId, Ledger]:
         """The ledgers by destination id."""
         return {item.ledger.destination.id: item.ledger for item in self.working}
+
+    @property
+    def takers(self) -> dict[str, CallTaker]:
+        """Those that take signed calls of accounts, by configured name."""
+        takers = {item.name: item.ledger for item in self.working if hasattr(item.ledger, "take_call")}
+        return cast("dict[str, CallTaker]", takers)
+
+    def look(self, name: str) -> None:
+        """Has the watchers of a ledger look at once: something was done there."""
+        for wake in self.wakers.get(name, ()):
+            wake()
 
     async def allow(self, binding: Binding) -> None:
         """Lets each relayer write to the recipients of a binding's delivered routes."""
@@ -113,6 +125,7 @@ class Ledgers:
             watched = requests_of(item.ledger.destination.id, cast("RequestSource", item.ledger))
             trigger = RequestTrigger(watched, self.store, partial(submit_events, acceptor), self.clock)
             watcher = Watcher(watched, self.store, trigger.accept, self.clock)
+            self.wakers.setdefault(item.name, []).append(watcher.wake)
             self.triggers.append(trigger)
             item.run("trigger", trigger.run)
             item.run("watcher", watcher.run)

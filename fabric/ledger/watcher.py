@@ -15,7 +15,7 @@ from fabric.core.backoff import delay_seconds
 from fabric.core.clock import Clock
 from fabric.core.errors import FabricError, LedgerError, Reorged, StoreError
 from fabric.core.ids import DestinationId
-from fabric.ledger.alarm import Pause
+from fabric.ledger.alarm import Alarm, Pause
 from fabric.ledger.guard import Guard
 from fabric.ledger.port import MailboxPage, MailboxSource, RequestPage, RequestSource
 from fabric.store.store import Store
@@ -102,12 +102,18 @@ class Watcher(Generic[P]):
         self._accept = accept
         self._guard = Guard(store.halts, watched.destination, clock, pause)
         self._pause = pause
+        self._alarm = Alarm(pause)
         self._poll_seconds = poll_seconds
+
+    def wake(self) -> None:
+        """Ends the pause between two questions: there may be something new. Call it on the event loop."""
+        self._alarm.ring()
 
     async def run(self) -> None:
         """Follows the ledger until it is cancelled, or halted by a reorg beyond finality."""
         failures = 0
         while await self._guard.halt() is None:
+            self._alarm.reset()
             try:
                 moved = await self.step()
             except Reorged as error:
@@ -120,7 +126,7 @@ class Watcher(Generic[P]):
                 continue
             failures = 0
             if not moved:
-                await self._pause(self._poll_seconds)
+                await self._alarm.rest(self._poll_seconds)
 
     async def step(self) -> bool:
         """Reads one page and hands it over; says whether it held anything.

@@ -11,6 +11,7 @@ from fabric.core.errors import Malformed
 from fabric.core.ids import DestinationId, Digest, InvocationId
 from fabric.core.model import Failure
 from fabric.wire import operators
+from fabric.wire.messages import MESSAGE_METHODS
 from fabric.wire.method import Method
 from fabric.wire.reading import parse, word
 from fabric.wire.status import decode_get_status, decode_status, encode_get_status, encode_status
@@ -244,4 +245,5 @@ METHODS: Final[Mapping[str, Method]] = {
     ),
     "GetStatus": Method(encode_get_status, decode_get_status, encode_status, decode_status),
     **operators.METHODS,
+    **MESSAGE_METHODS,
 }

@@ -13,6 +13,7 @@ GROUPS: Final = (
     plugins.DEVNETS,
     plugins.CHECKS,
     plugins.INTEGRATORS,
+    plugins.ACCOUNTS,
     plugins.BUNDLE_SOURCES,
     plugins.CHECKS,
     plugins.COMMANDS,
