@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 ENVIRONMENT := .venv/.installed
 DEVNETS := deploy/devnets/node_modules/.installed
+POSTGRES := .venv/.postgresql
 CODE := fabric adapters registry cryptlets tests benchmarks deploy
 # git keeps no empty folder, so one of them may not be there yet.
 PRESENT = $(wildcard $(CODE))
@@ -21,7 +22,7 @@ each_generator = set -e; for script in $(GENERATORS); do \
 ARGS ?=
 
 # A test without any of these marks is a unit test: it needs no network, no Ray and no ledger.
-REAL := ray or ethereum or sandbox or fault or slow or e2e
+REAL := ray or ethereum or postgres or sandbox or fault or slow or e2e
 
 # A network namespace with nothing in it, where the kernel grants one. Inside it a unit test that
 # reaches for the network fails instead of passing by luck.
@@ -36,14 +37,14 @@ help: ## what can be made
 demo: $(ENVIRONMENT) $(DEVNETS) ## the main job from end to end (ARGS="--json --out DIR")
 	@$(BIN)/cryptlet demo $(ARGS)
 
-test: test-unit $(DEVNETS) ## every test: first the unit tests without network, then those on real parts
+test: test-unit $(DEVNETS) $(POSTGRES) ## every test: first the unit tests without network, then those on real parts
 	$(BIN)/pytest -m "$(REAL)" $(ARGS)
 
 test-unit: $(ENVIRONMENT) ## the unit tests alone, in a namespace without network
 	@test -n "$(OFFLINE)" || echo "no network namespace to be had: unit tests run with the network on"
 	$(OFFLINE) $(BIN)/pytest -n auto -m "not ($(REAL))" $(ARGS)
 
-fault: $(ENVIRONMENT) $(DEVNETS) ## the tests that kill processes at every durable step
+fault: $(ENVIRONMENT) $(DEVNETS) $(POSTGRES) ## the tests that kill processes at every durable step
 	$(BIN)/pytest -m fault $(ARGS)
 
 check: $(ENVIRONMENT) $(DEVNETS) ## lint, format, types, layers, generated files up to date
@@ -64,7 +65,7 @@ gen: $(ENVIRONMENT) $(DEVNETS) ## write every generated file again
 	@$(call each_generator,)
 
 lock: $(ENVIRONMENT) ## resolve the dependencies again (UPGRADE=--upgrade takes the newest)
-	$(LOCK) pyproject.toml --group dev -o requirements.lock
+	$(LOCK) pyproject.toml --all-extras --group dev -o requirements.lock
 	$(LOCK) --group pyproject.toml:bootstrap -o bootstrap.lock
 	$(LOCK) --group pyproject.toml:node -o deploy/devnets/node.lock
 
@@ -81,4 +82,8 @@ $(ENVIRONMENT): requirements.lock bootstrap.lock pyproject.toml deploy/bootstrap
 
 $(DEVNETS): deploy/devnets/package-lock.json deploy/devnets/node.lock deploy/devnets/install.py | $(ENVIRONMENT)
 	$(BIN)/python deploy/devnets/install.py
+	@touch $@
+
+$(POSTGRES): deploy/devnets/postgresql.py | $(ENVIRONMENT)
+	$(BIN)/python deploy/devnets/postgresql.py
 	@touch $@

@@ -131,9 +131,11 @@ async def _prepare(config: Config, clock: Clock, stack: AsyncExitStack) -> Groun
     folder.write_policy(appraisal_policy(config, [identity.attester], standing))
     appraiser = await launch_appraiser(state.appraiser)
     stack.push_async_callback(appraiser.aclose)
-    store = await open_store(state.database, state.blobs, clock)
+    where = state.database if config.store is None else config.store.get_secret_value()
+    store = await open_store(where, state.blobs, clock)
     stack.push_async_callback(store.aclose)
     fabric = state.fabric_id()
+    await store.claim(fabric)
     policy = PolicyFile(state.policy, relying_policy(config, fabric, appraisers, standing))
     return Ground(config, state, fabric, identity, standing, appraiser, store, policy)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from fabric.core.errors import ConfigError
 from fabric.core.plugins import nearest
@@ -87,11 +87,13 @@ class Config(Section):
 
     Attributes:
         state: folder for everything durable.
+        store: ``postgresql://`` URL of the database; by default a SQLite file in the state folder.
         registry: folder of the local registry.
         publishers: name and Ed25519 key (64 hexadecimal digits) of each publisher that the written policy accepts.
     """
 
     state: Path = Path(".state")
+    store: SecretStr | None = None
     registry: Path = Path(".state/registry")
     publishers: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = {}
     gateway: Gateway = Gateway()

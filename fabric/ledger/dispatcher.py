@@ -77,26 +77,32 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Drives the ledger until it is cancelled, or halted by a reorg beyond finality."""
-        failures = 0
-        while not (reason := await self._store.halted(self._id)):
+        failures, reason = 0, None
+        while not reason:
             self._alarm.reset()
             try:
-                moved = await self.round()
-            except Reorged as error:
-                await self._store.halt(self._id, str(error), self._clock.unix_seconds())
-                continue
+                if not (reason := await self._store.halted(self._id)):
+                    await self._step()
             except (LedgerError, StoreError) as error:
                 failures += 1
                 _log.warning("round failed", destination=self._id.hex(), error=str(error), failures=failures)
                 await self._alarm.pause(delay_seconds(failures, self._id))
-                continue
-            failures = 0
-            if moved:
-                # What comes meanwhile travels together: a ledger transaction for many batches instead of one for each.
-                await self._pause(self._pace.gather_seconds)
             else:
-                await self._rest()
+                failures = 0
         _log.error("ledger is halted", destination=self._id.hex(), reason=reason)
+
+    async def _step(self) -> None:
+        """Runs a round, then waits as long as there is a reason to."""
+        try:
+            moved = await self.round()
+        except Reorged as error:
+            await self._store.halt(self._id, str(error), self._clock.unix_seconds())
+            return
+        if moved:
+            # What comes meanwhile travels together: a ledger transaction for many batches instead of one for each.
+            await self._pause(self._pace.gather_seconds)
+        else:
+            await self._rest()
 
     async def round(self) -> bool:
         """Takes everything one step further; says whether another round at once has something to do.

@@ -69,12 +69,11 @@ class Watcher:
     async def run(self) -> None:
         """Follows the ledger until it is cancelled, or halted by a reorg beyond finality."""
         failures = 0
-        while not await self._store.outbox.halted(self._watched.destination):
+        while True:
             try:
-                moved = await self.step()
-            except Reorged as error:
-                await self._halt(error)
-                return
+                if await self._store.outbox.halted(self._watched.destination):
+                    return
+                moved = await self._step()
             except (LedgerError, StoreError) as error:
                 failures += 1
                 self._tell("page not accepted", error)
@@ -83,6 +82,14 @@ class Watcher:
             failures = 0
             if not moved:
                 await self._pause(self._poll_seconds)
+
+    async def _step(self) -> bool:
+        """Takes a step; a reorg beyond finality is stored, and the next look finds it."""
+        try:
+            return await self.step()
+        except Reorged as error:
+            await self._halt(error)
+            return True
 
     async def step(self) -> bool:
         """Reads one page and hands it over; says whether it held a request.
