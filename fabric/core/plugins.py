@@ -13,6 +13,7 @@ LEDGERS: Final = "cryptlet.ledgers"
 DESTINATIONS: Final = "cryptlet.destinations"
 BUNDLE_SOURCES: Final = "cryptlet.bundle_sources"
 DEVNETS: Final = "cryptlet.devnets"
+EXTERNALS: Final = "cryptlet.externals"
 INTEGRATORS: Final = "cryptlet.integrators"
 COMMANDS: Final = "cryptlet.commands"
 

@@ -47,7 +47,8 @@ class Ledger(Section):
 
     Attributes:
         kind: name of the adapter's plug-in.
-        embedded: whether ``up`` starts the adapter's own development ledger in the state folder.
+        embedded: whether ``up`` starts the adapter's own development ledger in the state folder; otherwise it runs
+            elsewhere, and the options say where.
         options: the adapter's own settings.
     """
 

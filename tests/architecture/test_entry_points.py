@@ -11,6 +11,7 @@ GROUPS: Final = (
     plugins.LEDGERS,
     plugins.DESTINATIONS,
     plugins.DEVNETS,
+    plugins.EXTERNALS,
     plugins.INTEGRATORS,
     plugins.BUNDLE_SOURCES,
     plugins.COMMANDS,
