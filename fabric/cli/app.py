@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import fabric
-from fabric.cli import calls, service, verify
+from fabric.cli import calls, node, service, verify
 from fabric.cli.demo import command as demo
 from fabric.core import plugins
 from fabric.core.errors import PluginError
@@ -25,6 +25,7 @@ def build_app() -> typer.Typer:
     for name in plugins.names(plugins.COMMANDS):
         _mount(app, plugins.load(plugins.COMMANDS, name), name)
     app.command()(service.up)
+    app.add_typer(node.app, name="node")
     app.command()(calls.bind)
     app.command()(calls.invoke)
     app.command()(calls.result)

@@ -21,10 +21,12 @@ print(json.dumps({"code": code or 0, "modules": sorted(sys.modules)}), file=sys.
 """
 
 
-COMMANDS: Final = ("bind", "build", "demo", "invoke", "publish", "result", "up", "verify")
+COMMANDS: Final = ("bind", "build", "demo", "invoke", "node", "publish", "result", "up", "verify")
 
 
-@pytest.mark.parametrize("arguments", ["--help", "--version", *(f"{name} --help" for name in COMMANDS)])
+@pytest.mark.parametrize(
+    "arguments", ["--help", "--version", *(f"{name} --help" for name in COMMANDS), "node up --help"]
+)
 def test_the_command_imports_nothing_heavy(arguments: str) -> None:
     command = [sys.executable, "-c", PROBE, *arguments.split()]
     done = subprocess.run(command, capture_output=True, check=False, text=True)

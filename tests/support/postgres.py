@@ -28,16 +28,17 @@ class Server:
     Attributes:
         folder: its data, its socket, its log.
         password: of its user ``fabric``; asked for on TCP, not on the socket.
+        programs: folder of its programs.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, password: str = "") -> None:
         """Makes the files of a new server, which listens on loopback too where a port is given; ``start`` starts it."""
         self.folder: Final = Path(tempfile.mkdtemp(prefix="cryptlet-pg-"))
-        self.password: Final = secrets.token_hex(16)
+        self.password: Final = password or secrets.token_hex(16)
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
         self._user = _somebody()
-        self._programs = _programs()
+        self.programs = _programs()
         if self._user is not None:
             os.chown(self.folder, self._user, -1)
         hidden = self.folder / "password"
@@ -46,7 +47,7 @@ class Server:
             os.chown(hidden, self._user, -1)
         subprocess.run(
             [
-                *(self._programs / "initdb", "--pgdata", self.folder / "data", "--username", "fabric", "--no-sync"),
+                *(self.programs / "initdb", "--pgdata", self.folder / "data", "--username", "fabric", "--no-sync"),
                 *("--auth-local", "trust", "--auth-host", "scram-sha-256", "--pwfile", hidden, "--encoding", "UTF8"),
                 *("--locale", "C"),
             ],
@@ -67,7 +68,7 @@ class Server:
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._programs / "postgres", "-D", self.folder / "data", *options],
+                [self.programs / "postgres", "-D", self.folder / "data", *options],
                 user=self._user,
                 stdout=log,
                 stderr=log,
