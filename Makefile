@@ -29,7 +29,7 @@ REAL := ray or ethereum or postgres or sandbox or fault or slow or e2e
 OFFLINE = $(shell unshare --net true 2>/dev/null && echo unshare --net || \
 	{ unshare -rn true 2>/dev/null && echo unshare -rn; })
 
-.PHONY: help demo test test-unit fault check bench fmt gen lock clean
+.PHONY: help demo test test-unit fault check bench fmt gen lock images clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,11 +66,18 @@ gen: $(ENVIRONMENT) $(DEVNETS) ## write every generated file again
 
 lock: $(ENVIRONMENT) ## resolve the dependencies again (UPGRADE=--upgrade takes the newest)
 	$(LOCK) pyproject.toml --all-extras --group dev -o requirements.lock
+	$(LOCK) pyproject.toml --all-extras --constraint requirements.lock -o deploy/images/runtime.lock
 	$(LOCK) --group pyproject.toml:bootstrap -o bootstrap.lock
 	$(LOCK) --group pyproject.toml:node -o deploy/devnets/node.lock
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-annotate $(UPGRADE)
+
+images: ## the container image, where a Docker engine answers (BASE=... takes another base)
+	@if docker info >/dev/null 2>&1; then \
+		docker build $(if $(BASE),--build-arg BASE=$(BASE)) --tag cryptlet-fabric:dev --file deploy/images/Dockerfile . && \
+		docker run --rm --read-only --network none cryptlet-fabric:dev cryptlet --version; \
+	else echo "images: not built, no Docker engine answers here"; fi
 
 clean: ## remove all that the targets made, the environment included
 	rm -rf .venv .state build dist deploy/devnets/node_modules
