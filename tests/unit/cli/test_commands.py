@@ -3,18 +3,22 @@
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 import fabric
+from fabric.cli.calls import _is_settled, _settled
 from fabric.cli.main import main
 from fabric.cli.shadows import refuse_shadowed_packages
-from fabric.core.errors import ConfigError
-from fabric.core.ids import FabricId
+from fabric.client import Anchor, Client, Result
+from fabric.core.errors import ConfigError, ProofNotReady
+from fabric.core.ids import FabricId, InvocationId
 from fabric.gateway.endpoint import KEY_FILE, LOCAL_CALLER, Endpoint
-from tests.support.doors import INVOCATION
+from tests.support.doors import DESTINATION, INVOCATION, RESULT
 from tests.support.serving import KEY, serving
 from tests.support.trust_samples import word
 
@@ -85,6 +89,40 @@ def test_result_and_proofs(command: Command, state: Path, tmp_path: Path) -> Non
     assert Path(path).read_bytes() == b"proof"
     assert Path(path).parent == tmp_path / "p"
     assert document["anchors"][0]["cost"] == {"gas": 3}
+
+
+def test_waiting_for_a_result(command: Command, state: Path) -> None:
+    code, out, _ = command("result", INVOCATION.hex(), "--state", state, "--wait", "5")
+    assert code == 0
+    assert "operator-final" in out
+
+
+async def test_what_is_waited_for() -> None:
+    """Every effect on every ledger, delivery included; what is refused needs no waiting."""
+    done = Anchor(DESTINATION, "a", "final", "", b"")
+    for status, consumption, settled in (
+        ("final", "", True),
+        ("operator-final", "", True),
+        ("refused: no", "", True),
+        ("unanchored", "", False),
+        ("included", "", False),
+        ("final", "included", False),
+        ("final", "final", True),
+        ("final", "refused: no", True),
+    ):
+        assert _is_settled(replace(done, status=status, consumption=consumption)) is settled
+
+
+async def test_waiting_has_an_end(tmp_path: Path) -> None:
+    class Never(Client):
+        @override
+        async def result(self, invocation: InvocationId) -> Result:
+            assert invocation == INVOCATION
+            return replace(RESULT, anchors=(replace(RESULT.anchors[0], status="included"),))
+
+    async with Never(f"unix:{tmp_path}/none", KEY) as client:
+        with pytest.raises(ProofNotReady, match="not final on native after 1 s"):
+            await _settled(client, INVOCATION, 1)
 
 
 def test_bind(command: Command, state: Path, tmp_path: Path) -> None:
