@@ -132,7 +132,7 @@ class NodeEnclaves:
             EnclaveLost: it is, and no enclave answers.
             AttestationFailed: one does, and is none that the appraiser or the ledgers take.
         """
-        name = f"{place.node}-{place.number}-{next(self._visits)}"
+        name = f"{place.node}-{place.number}"
         cluster = self._cluster()
         courier = await cluster.hire(name, place.socket, on_node(self._profile, place.node))
         try:
@@ -142,7 +142,8 @@ class NodeEnclaves:
             with contextlib.suppress(CourierLost):  # no Ray, no courier
                 await cluster.dismiss(courier)
             raise
-        return EnclaveHandle(name, place.socket, _description(result), place.node, is_remote=True), courier
+        own_name = f"{name}-{next(self._visits)}"
+        return EnclaveHandle(own_name, place.socket, _description(result), place.node, is_remote=True), courier
 
     async def _hold(self, handle: EnclaveHandle, courier: int, lost: asyncio.Event) -> str:
         """Has the enclave appraised again from time to time; returns how it was found lost."""

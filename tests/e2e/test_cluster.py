@@ -79,9 +79,9 @@ class Cluster:
 
         await wait_until(served)
 
-    async def wait_lost(self, node: str, found_by: str) -> None:
-        """Waits until the gateway has found an enclave of a node lost, in this way."""
-        told = re.compile(rf"enclave of a node lost .*found_by={found_by} node={node}")
+    async def wait_lost(self, node: str) -> None:
+        """Waits until the gateway has found an enclave of a node lost, by a run that failed or by its heartbeat."""
+        told = re.compile(rf"enclave of a node lost .*found_by=(run|heartbeat) node={node}")
 
         async def lost() -> bool:
             return bool(told.search(self.composed.log("gateway").read_text()))
@@ -128,7 +128,8 @@ async def test_a_node_and_the_database_are_killed_and_nothing_is_lost(cluster: C
         calls = shipments("node")
         answers |= await stream(client, calls[:128])
         assert len(cluster.signers()) == 2  # enclaves of both nodes signed something
-        # Both are held until each has work: what the killed one had begun must run on the other one.
+        # Both are held until each has work, for a second run goes to the idle one of two: what the killed one had begun
+        # must run on the other.
         for node in ("head", "worker"):
             cluster.signal_enclaves(node, signal.SIGSTOP)
         streaming = asyncio.create_task(stream(client, calls[128:]))
@@ -137,7 +138,7 @@ async def test_a_node_and_the_database_are_killed_and_nothing_is_lost(cluster: C
         cluster.signal_enclaves("head", signal.SIGCONT)
         answers |= await streaming
         assert all(answer.failure is None for answer in answers.values())
-        await cluster.wait_lost("worker", found_by="run")
+        await cluster.wait_lost("worker")
         assert await settle_calls(client, BINDING, calls) == answers
 
         calls = shipments("store")
