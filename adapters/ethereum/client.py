@@ -7,18 +7,21 @@ from typing import Final
 
 from adapters.ethereum import abi, answers, calls
 from adapters.ethereum.fees import Fees
+from adapters.ethereum.health import health
 from adapters.ethereum.lanes import Lane
 from adapters.ethereum.observe import Node, Observer, read_stored
 from adapters.ethereum.receipts import Receipts
 from adapters.ethereum.requests import Requests
 from adapters.ethereum.rpc import Call, Rpc, RpcError
+from adapters.ethereum.standing import Standing
 from adapters.ethereum.transactions import Eip1559, TransactionSigner, transaction_hash
 from adapters.ethereum.view import Watch
-from fabric.core.canonical import JsonValue
+from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.clock import Clock
 from fabric.core.errors import FabricError, LedgerError, LedgerUnavailable, Refused, SubmitError
 from fabric.core.ids import BatchId, IntentId
-from fabric.ledger.port import Observation, RequestPage, Submission, Work
+from fabric.ledger.port import Observation, Receipt, RequestPage, Submission, Work
+from fabric.ledger.resume import Restart
 from fabric.trust.attestation import KeySet, KeyState
 from fabric.trust.destination import Destination
 from fabric.trust.schemes import ADDRESS_BYTES
@@ -37,11 +40,13 @@ class Terms:
         finality: blocks that must follow a block until it is final.
         start: a block before which the deployment has no events.
         fees: limits of transactions.
+        following: how many headers of blocks that follow a final receipt holds; 0 where blocks carry no seals.
     """
 
     finality: int = 4
     start: int = 0
     fees: Fees = field(default_factory=Fees)
+    following: int = 0
 
 
 class EthereumLedger:
@@ -60,15 +65,17 @@ class EthereumLedger:
         self._destination = destination
         self._settlement = destination.settlement[-ADDRESS_BYTES:]
         self._fees = terms.fees
+        self._finality = terms.finality
         self._relayer = relayer
         account = relayer.address if relayer else NOBODY
         self._lane = Lane(clock)
         self._preparing = asyncio.Lock()
-        watch = Watch(rpc, account, terms.finality)
+        watch = Watch(rpc, account, terms.finality, destination.genesis)
         node = Node(rpc, self._settlement, account, terms.start)
-        self._observer = Observer(node, watch, self._lane, Receipts(rpc, destination))
+        self._observer = Observer(node, watch, self._lane, Receipts(rpc, destination, terms.following))
         self._watch = watch
         self._requests = Requests(rpc, destination, watch, terms.start)
+        self._standing = Standing(rpc, watch, self._requests)
 
     @property
     def destination(self) -> Destination:
@@ -151,6 +158,20 @@ class EthereumLedger:
     async def requests(self, cursor: bytes, limit: int) -> RequestPage:
         """Returns up to ``limit`` final requests after the cursor; see ``fabric.ledger.port.RequestSource``."""
         return await self._requests.page(cursor, limit)
+
+    async def stands(self, receipts: Sequence[Receipt]) -> Sequence[bool | None]:
+        """Says of receipts whether they stand and are final; see ``fabric.ledger.resume.Resumable``."""
+        return await self._standing.of(receipts)
+
+    async def restart(self, cursor: bytes, position: int | None) -> Restart:
+        """Forgets what was final, says from where to read requests; see ``fabric.ledger.resume.Resumable``."""
+        self._observer.forget()
+        return await self._standing.restart(cursor, position)
+
+    async def health(self) -> JsonObject:
+        """Returns head, finality, the relayer's account and fees; see ``fabric.ledger.health``."""
+        account = self._relayer.address if self._relayer else None
+        return await health(self.rpc, account, self._finality, self._fees)
 
     async def aclose(self) -> None:
         """Releases the connection; idempotent."""

@@ -73,7 +73,7 @@ class Requests:
 
     async def page(self, cursor: bytes, limit: int) -> RequestPage:
         """Returns up to ``limit`` final requests after a cursor; see ``fabric.ledger.port.RequestSource``."""
-        after = _parse(cursor)
+        after = parse_cursor(cursor)
         view = await self._watch.view()
         first, index = (after.block, after.index) if after else (self._start, 0)
         last = min(view.final, first + SPAN - 1)
@@ -101,7 +101,7 @@ class Requests:
         is_caught_up = last == view.final
         if is_caught_up:
             # Only here is the state surely still at hand; a node prunes that of older blocks.
-            calls.append(self._count_call(last))
+            calls.append(self.count_call(last))
         answered = await self._rpc.ask([*final, *calls])
         self._watch.remember(answered[: len(final)])
         block, logs, *rest = answered[len(final) :]
@@ -114,11 +114,16 @@ class Requests:
             return answers.block(block), sorted(events, key=_index)
 
     def _check_count(self, answer: JsonValue, after: Cursor | None, events: list[EventLog]) -> None:
-        (count,) = abi.REQUEST_COUNT.read(answers.data(answer, "eth_call"))
+        count = self.read_count(answer)
         known = max((_index(log) + 1 for log in events), default=0)
         if count != max(known, after.index if after else 0):
             message = f"the contract counts {count} requests, the node shows {known}"
             raise LedgerUnavailable(message)
+
+    def read_count(self, answer: JsonValue) -> int:
+        """Reads the answer to ``count_call``; raises ``Malformed``."""
+        (count,) = abi.REQUEST_COUNT.read(answers.data(answer, "eth_call"))
+        return int(str(count))
 
     async def _times(self, logs: Sequence[EventLog]) -> dict[int, int]:
         """Returns the times of the logs' blocks, after checking that each log is of the block at its number."""
@@ -163,7 +168,8 @@ class Requests:
         }
         return "eth_getLogs", [wanted]
 
-    def _count_call(self, block: int) -> Call:
+    def count_call(self, block: int) -> Call:
+        """Returns the question how many requests there were up to a block."""
         call: JsonValue = {"to": self._settlement, "data": "0x" + abi.REQUEST_COUNT.call().hex()}
         return "eth_call", [call, hex(block)]
 
@@ -172,7 +178,8 @@ def _index(log: EventLog) -> int:
     return int.from_bytes(log.topics[1], "big")
 
 
-def _parse(cursor: bytes) -> Cursor | None:
+def parse_cursor(cursor: bytes) -> Cursor | None:
+    """Reads a stored cursor, None where nothing was read yet; raises ``LedgerError``."""
     try:
         return Cursor.parse(cursor) if cursor else None
     except Malformed as error:

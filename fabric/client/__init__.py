@@ -16,9 +16,11 @@ from fabric.wire.messages import (
     MessageStep,
     MessageTrace,
 )
-from fabric.wire.service import Answer, Call, InvokeReply, Result
+from fabric.wire.service import Anchor, Answer, Call, InvokeReply, InvokeRequest, Result
+from fabric.wire.status import Status
 
 __all__ = [
+    "Anchor",
     "Answer",
     "Call",
     "CallTaken",
@@ -26,6 +28,7 @@ __all__ = [
     "ChannelInfo",
     "Client",
     "InvokeReply",
+    "InvokeRequest",
     "ListMessages",
     "MessageCount",
     "MessageInfo",
@@ -34,4 +37,5 @@ __all__ = [
     "MessageTrace",
     "RemoteError",
     "Result",
+    "Status",
 ]

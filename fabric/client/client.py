@@ -22,6 +22,7 @@ from fabric.wire.messages import (
     RetryMessage,
     SubmitCall,
 )
+from fabric.wire.operators import LedgerInfo, LedgerList, LedgerResumed, ListLedgers, ResumeLedger
 from fabric.wire.service import (
     MAX_MESSAGE_BYTES,
     METHODS,
@@ -34,6 +35,7 @@ from fabric.wire.service import (
     InvokeRequest,
     Result,
 )
+from fabric.wire.status import GetStatus, Status
 
 OPTIONS: Final = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -128,6 +130,21 @@ class Client:
         """Puts a binding in force and returns its version; raises ``RemoteError``."""
         reply = await self._unary("PutBinding", Blob(document))
         return BindingVersion(reply.digest)
+
+    async def status(self) -> Status:
+        """Returns what runs there, for the operator; raises ``RemoteError``."""
+        found: Status = await self._unary("GetStatus", GetStatus())
+        return found
+
+    async def ledgers(self, name: str = "", *, status: bool = False) -> tuple[LedgerInfo, ...]:
+        """Returns the fabric's ledgers, or the one of a name; for operators; raises ``RemoteError``."""
+        reply: LedgerList = await self._unary("ListLedgers", ListLedgers(name, status))
+        return reply.ledgers
+
+    async def resume_ledger(self, name: str, reason: str) -> LedgerResumed:
+        """Lets a halted ledger go on, for a reason that the audit keeps; for operators; raises ``RemoteError``."""
+        reply: LedgerResumed = await self._unary("ResumeLedger", ResumeLedger(name, reason))
+        return reply
 
     async def messages(self, request: ListMessages | None = None) -> MessageList:
         """Returns messages between ledgers, the newest first, and counts of all of them; raises ``RemoteError``."""

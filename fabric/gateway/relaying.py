@@ -1,6 +1,5 @@
 """Messages between the fabric's ledgers: one relay, and a watcher for each ledger that has a mailbox."""
 
-import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import Final, cast
@@ -30,7 +29,7 @@ def start_relay(fabric: FabricId, ledgers: Ledgers, pipeline: Pipeline, clock: C
     lookout = Lookout(fabric, posts, ledgers.store, clock)
     relay = Relay(lookout, ledgers.store, partial(_run, pipeline), clock, reached=reached)
     ledgers.store.outbox.listen(relay.wake)
-    ledgers.run("relay", asyncio.create_task(relay.run()))
+    ledgers.run("relay", relay.run)
     for item in ledgers.working:
         post = posts.get(item.ledger.destination.id)
         if post is None:
@@ -41,7 +40,7 @@ def start_relay(fabric: FabricId, ledgers: Ledgers, pipeline: Pipeline, clock: C
         # What this fabric itself did is read at once; what others did, at the next question.
         ledgers.store.outbox.listen(watcher.wake)
         ledgers.wakers.setdefault(item.name, []).append(watcher.wake)
-        ledgers.run(f"{item.name}: mailbox", asyncio.create_task(watcher.run()))
+        item.run("mailbox", watcher.run)
     return relay
 
 

@@ -1,4 +1,4 @@
-"""What both sides of a gRPC method need to know of it."""
+"""A gRPC method as both sides see it: how its messages are spelled."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

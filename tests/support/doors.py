@@ -1,6 +1,6 @@
 """A backend behind a real gRPC door that answers what it is told to; as a program, a door in a process of its own.
 
-``python -m tests.support.doors TARGET KEY`` serves until standard input ends.
+``python -m tests.support.doors TARGET KEY [CALLER]`` serves until standard input ends.
 """
 
 import asyncio
@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fabric.client import Answer, Call, InvokeReply, Result
-from fabric.core.errors import NotFound
-from fabric.core.ids import Account, BindingVersion, DestinationId, Digest, InvocationId, sha256
+from fabric.core import canonical
+from fabric.core.errors import NotFound, Unauthorized
+from fabric.core.ids import Account, BindingVersion, DestinationId, Digest, FabricId, InvocationId, sha256
 from fabric.core.model import Failure
 from fabric.gateway.door import Door, serve
+from fabric.gateway.endpoint import LOCAL_CALLER
 from fabric.trust.message import Channel, End, Message, Shown
 from fabric.wire.messages import (
     CallTaken,
@@ -31,7 +33,9 @@ from fabric.wire.messages import (
     RetryMessage,
     SubmitCall,
 )
+from fabric.wire.operators import Halted, LedgerInfo, LedgerList, LedgerResumed, ListLedgers, ResumeLedger
 from fabric.wire.service import Anchor, InvokeRequest
+from fabric.wire.status import BindingStatus, EnclaveStatus, LedgerStatus, OutboxCount, Status
 from tests.support.trust_samples import word
 
 KEY = "a key"
@@ -44,6 +48,20 @@ RESULT = Result(
     (Anchor(DESTINATION, "native", "operator-final", "entry 7", word("batch"), "", "", {"gas": 3}),),
 )
 
+HALTED = Halted("block 7 is gone", 1_700_000_000)
+LEDGER_STATUS: canonical.JsonObject = {
+    "ledger": {"fee_cap_wei": "500", "head": 9},
+    "outbox": {"settle": {"final": 3, "new": 1}},
+    "newest_final_batch": "ab" * 32,
+    "refused": [{"kind": "settle", "reason": "WrongEpoch: 1", "work": "cd" * 32}],
+    "resumptions": [{"halted_at": 1, "halted_for": "x", "resumed_at": 2, "who": "local", "why": "restored"}],
+}
+LEDGERS = LedgerList(
+    (
+        LedgerInfo("ethereum", "ethereum", DESTINATION, HALTED, canonical.encode(LEDGER_STATUS)),
+        LedgerInfo("native", "native", DestinationId(word("other")), None, canonical.encode(LEDGER_STATUS)),
+    )
+)
 ACCOUNT = Account(word("account"))
 CHANNEL = Channel.between(
     End(DESTINATION, ACCOUNT, BindingVersion(word("there")), Shown.PROVEN),
@@ -133,6 +151,23 @@ class StandIn:
         self.asked.append((caller, document))
         return BindingVersion(sha256(document))
 
+    async def status(self, caller: str) -> Status:
+        if caller != LOCAL_CALLER:
+            raise Unauthorized(f"caller {caller!r} is no operator")
+        return STATUS
+
+    async def ledgers(self, caller: str, request: ListLedgers) -> LedgerList:
+        self.asked.append((caller, request))
+        if self.fails:
+            raise self.fails
+        return LEDGERS
+
+    async def resume(self, caller: str, request: ResumeLedger) -> LedgerResumed:
+        self.asked.append((caller, request))
+        if self.fails:
+            raise self.fails
+        return LedgerResumed(HALTED, 3)
+
 
 class StandInMessages:
     """Tells of one message that waits and of its channel, and keeps what it was asked."""
@@ -167,20 +202,38 @@ class StandInMessages:
         return CallTaken("entry 9", 9, 1_700_000_001)
 
 
-def door_of(backend: StandIn, key: str = KEY, messages: StandInMessages | None = None) -> Door:
-    """Returns a door that knows the caller ``acme`` by a key."""
-    return Door(
-        backend, messages or StandInMessages(), {"other": "00" * 32, "acme": hashlib.sha256(key.encode()).hexdigest()}
-    )
+STATUS = Status(
+    fabric=FabricId(word("fabric")),
+    ledgers=(
+        LedgerStatus("native", "native", DESTINATION, "working", "", "active"),
+        LedgerStatus("ethereum", "ethereum", DestinationId(word("other")), "halted", "a reorg beyond finality"),
+    ),
+    enclaves=(EnclaveStatus("1", word("key"), b"a" * 20, "zygote-ns+lock", 3, 77, "software"),),
+    ray_jailed=True,
+    bindings=(
+        BindingStatus(
+            "shipments", BindingVersion(word("binding")), "cold-chain@1.0.0", ("judge",), ("acme",), ("native",)
+        ),
+    ),
+    succeeded=12,
+    failed=1,
+    outbox=(OutboxCount("native", "settle", "final", 3), OutboxCount("ethereum", "settle", "new", 2)),
+)
 
 
-async def main(target: str, key: str) -> None:
+def door_of(backend: StandIn, key: str = KEY, caller: str = "acme", messages: StandInMessages | None = None) -> Door:
+    """Returns a door that knows a caller by a key."""
+    callers = {"other": "00" * 32, caller: hashlib.sha256(key.encode()).hexdigest()}
+    return Door(backend, backend, messages or StandInMessages(), callers)
+
+
+async def main(target: str, key: str, caller: str = "acme") -> None:
     """Serves a stand-in until standard input ends."""
-    server, _ = await serve(door_of(StandIn(), key), target)
+    opened = await serve(door_of(StandIn(), key, caller), target)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.read)
-    await server.stop(0)
+    await opened.close(0)
 
 
 if __name__ == "__main__":
