@@ -21,6 +21,9 @@ each_generator = set -e; for script in $(GENERATORS); do \
 # `make demo ARGS="--json --out proofs"`, `make test ARGS="-k merkle"`
 ARGS ?=
 
+# How many times as long as in `make test` the campaigns of `make fault` are.
+DEPTH ?= 10
+
 # A test without any of these marks is a unit test: it needs no network, no Ray and no ledger.
 REAL := ray or ethereum or postgres or sandbox or fault or slow or e2e
 
@@ -47,8 +50,8 @@ test-unit: $(ENVIRONMENT) ## the unit tests alone, in a namespace without networ
 	@test -n "$(OFFLINE)" || echo "no network namespace to be had: unit tests run with the network on"
 	$(OFFLINE) $(BIN)/pytest -n auto -m "not ($(REAL))" $(ARGS)
 
-fault: $(ENVIRONMENT) $(DEVNETS) $(POSTGRES) ## the tests that kill processes at every durable step
-	$(BIN)/pytest -m fault $(ARGS)
+fault: $(ENVIRONMENT) $(DEVNETS) $(GETH) $(POSTGRES) ## the fault tests in their long form: more seeds, deeper (DEPTH=10)
+	FAULT_DEPTH=$(DEPTH) $(BIN)/pytest -m fault $(ARGS)
 
 geth: $(ENVIRONMENT) ## find geth 1.13, or build it with Go into the user's cache folder
 	@$(BIN)/python -m adapters.ethereum.geth

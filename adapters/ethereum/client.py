@@ -72,9 +72,10 @@ class EthereumLedger:
         self._preparing = asyncio.Lock()
         watch = Watch(rpc, account, terms.finality, destination.genesis)
         node = Node(rpc, self._settlement, account, terms.start)
-        self._observer = Observer(node, watch, self._lane, Receipts(rpc, destination, terms.following))
+        receipts = Receipts(rpc, destination, terms.following)
+        self._observer = Observer(node, watch, self._lane, receipts)
         self._watch = watch
-        self._requests = Requests(rpc, destination, watch, terms.start)
+        self._requests = Requests(rpc, destination, watch, receipts, terms.start)
         self._standing = Standing(rpc, watch, self._requests)
 
     @property

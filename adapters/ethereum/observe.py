@@ -91,7 +91,9 @@ class Observer:
         found = await self._ask(cases, view)
         places, reasons = await self._explain(list(zip(cases, found, strict=True)), view)
         wanted = [(place, cases[at].effect) for at, place in places.items()]
-        receipts = dict(zip(places, await self._receipts.make(wanted), strict=True))
+        # A refusal is for good, so the receipt that shows it must be of its block too.
+        refused = [outcome for at in reasons if (outcome := found[at].outcome)]
+        receipts = dict(zip(places, await self._receipts.make(wanted, refused), strict=True))
         for at, place in places.items():
             self._recall.keep(cases[at].work.work_id, place.block_hash, receipts[at])
         return [self._judge(case, found[at], view, receipts.get(at), reasons.get(at)) for at, case in enumerate(cases)]

@@ -1,10 +1,9 @@
 """Requests: final ``Requested`` events in the order of the contract's counter, with proof that none is missing.
 
-A log is taken only from the block that stands at its number, an index only after the one before it, and where the
-reader has caught up, the contract's own counter must agree. The id is computed again and compared.
+A log is taken only from the receipts of the block that stands at its number, which its hash commits to, an index only
+after the one before it, and the contract's own counter must agree. The id is computed again and compared.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,8 +12,9 @@ from eth_abi.exceptions import DecodingError
 
 from adapters.ethereum import abi, answers
 from adapters.ethereum.answers import Block, EventLog
-from adapters.ethereum.rpc import Call, Rpc
-from adapters.ethereum.view import View, Watch, block_call, check_kept
+from adapters.ethereum.receipts import Proven, Receipts
+from adapters.ethereum.rpc import Call, Rpc, RpcError, results
+from adapters.ethereum.view import View, Watch, block_call, check_kept, check_proven
 from fabric.core import canonical
 from fabric.core.canonical import JsonValue
 from fabric.core.errors import LedgerError, LedgerUnavailable, Malformed
@@ -26,6 +26,9 @@ from fabric.trust.schemes import ADDRESS_BYTES
 
 SPAN: Final = 2_000
 """Blocks that one page covers; nodes bound the range of ``eth_getLogs``."""
+PATIENCE: Final = 3
+"""How often in a row a gap is met before everything is read again: a node without old state may have hidden an event
+of a page whose count it could not tell."""
 _TOPICS: Final = 4
 _MAX: Final = 2**53 - 1
 
@@ -63,9 +66,11 @@ class Cursor:
 class Requests:
     """Reads the requests of one settlement deployment."""
 
-    def __init__(self, rpc: Rpc, destination: Destination, watch: Watch, start: int) -> None:
+    def __init__(self, rpc: Rpc, destination: Destination, watch: Watch, receipts: Receipts, start: int) -> None:
         """Takes the block from which the deployment can have events."""
         self._rpc = rpc
+        self._receipts = receipts
+        self._gaps = 0
         self._destination = destination
         self._settlement = "0x" + destination.settlement[-ADDRESS_BYTES:].hex()
         self._watch = watch
@@ -82,36 +87,47 @@ class Requests:
         end, logs = await self._read(after, view, first, last)
         new = [log for log in logs if _index(log) >= index]
         if [_index(log) for log in new] != list(range(index, index + len(new))):
-            message = f"requests from {index} on are not contiguous up to block {last}"
-            raise LedgerUnavailable(message)
+            return self._gap(f"requests from {index} on are not contiguous up to block {last}")
+        self._gaps = 0
         taken = new[:limit]
-        times = await self._times(taken)
+        blocks = await self._receipts.prove({log.block_hash: log.block for log in taken})
         with answers.reading():
-            requests = tuple(self._request(log, times[log.block]) for log in taken)
+            requests = tuple(self._request(log, blocks[log.block_hash]) for log in taken)
         stop = taken[-1] if len(taken) < len(new) else None
         place = (stop.block, stop.block_hash) if stop else (end.number, end.hash)
         return RequestPage(requests, Cursor(*place, index + len(taken)).encode())
 
+    def _gap(self, message: str) -> RequestPage:
+        """Tells of a gap; where it stays, an earlier page may have missed an event, and reading begins anew."""
+        self._gaps += 1
+        if self._gaps < PATIENCE:
+            raise LedgerUnavailable(message)
+        self._gaps = 0
+        return RequestPage((), b"")
+
     async def _read(self, after: Cursor | None, view: View, first: int, last: int) -> tuple[Block, list[EventLog]]:
         """Returns the last block of a range, and its events by index; checks them against the contract's counter."""
-        calls: list[Call] = [block_call(last), self._logs_call(first, last)]
-        if after:
-            calls.append(block_call(after.block))
+        kept = [block_call(after.block)] if after else []
         final = self._watch.final_call(view)
-        is_caught_up = last == view.final
-        if is_caught_up:
-            # Only here is the state surely still at hand; a node prunes that of older blocks.
-            calls.append(self.count_call(last))
-        answered = await self._rpc.ask([*final, *calls])
+        calls: list[Call] = [*final, block_call(last), self._logs_call(first, last), *kept, self.count_call(last)]
+        *given, counted = await self._rpc.batch(calls)
+        answered = results(calls[:-1], given)
         self._watch.remember(answered[: len(final)])
         block, logs, *rest = answered[len(final) :]
         if after:
             check_kept(after.block, after.hash, rest[0])
         with answers.reading():
             events = [self._event(each) for each in answers.items(logs, "logs")]
-            if is_caught_up:
-                self._check_count(rest[-1], after, events)
-            return answers.block(block), sorted(events, key=_index)
+            if not isinstance(counted, RpcError):
+                self._check_count(counted, after, events)
+            elif last == view.final:
+                # A node may have pruned the state of older blocks, but surely not of this one.
+                raise Malformed("requestCount", f"the node refuses to tell it: {counted.message}")
+            end = answers.block(block)
+        if end.number != last:
+            message = f"the node gave block {end.number} for block {last}"
+            raise LedgerUnavailable(message)
+        return check_proven(end), sorted(events, key=_index)
 
     def _check_count(self, answer: JsonValue, after: Cursor | None, events: list[EventLog]) -> None:
         count = self.read_count(answer)
@@ -125,19 +141,9 @@ class Requests:
         (count,) = abi.REQUEST_COUNT.read(answers.data(answer, "eth_call"))
         return int(str(count))
 
-    async def _times(self, logs: Sequence[EventLog]) -> dict[int, int]:
-        """Returns the times of the logs' blocks, after checking that each log is of the block at its number."""
-        hashes = {log.block: log.block_hash for log in logs}
-        answered = await self._rpc.ask([block_call(number) for number in hashes])
-        with answers.reading():
-            blocks = {block.number: block for block in map(answers.block, answered)}
-        for log in logs:
-            if log.block not in blocks or blocks[log.block].hash != log.block_hash:
-                message = f"request {_index(log)} is not of the block at {log.block}"
-                raise LedgerUnavailable(message)
-        return {number: block.time for number, block in blocks.items()}
-
-    def _request(self, log: EventLog, time: int) -> Request:
+    def _request(self, log: EventLog, block: Proven) -> Request:
+        if not _is_held(log, block):
+            raise Malformed("Requested", f"block {log.block} does not hold the event of request {_index(log)}")
         try:
             nonce, method, input_digest, binding, version = decode(abi.REQUESTED_DATA, log.data)
         except (DecodingError, ValueError, OverflowError) as error:
@@ -148,7 +154,9 @@ class Requests:
         if invocation != log.topics[2]:
             raise Malformed("Requested", "the invocation id is not the one of its parts")
         where = f"block {log.block} tx 0x{log.transaction.hex()}"
-        return Request(_index(log), InvocationId(invocation), requester, nonce, *asked, version, time, where)
+        return Request(
+            _index(log), InvocationId(invocation), requester, nonce, *asked, version, block.block.time, where
+        )
 
     def _event(self, value: JsonValue) -> EventLog:
         log = answers.event_log(value)
@@ -172,6 +180,13 @@ class Requests:
         """Returns the question how many requests there were up to a block."""
         call: JsonValue = {"to": self._settlement, "data": "0x" + abi.REQUEST_COUNT.call().hex()}
         return "eth_call", [call, hex(block)]
+
+
+def _is_held(log: EventLog, block: Proven) -> bool:
+    """Says whether the receipts of a block, which its hash commits to, hold a log."""
+    outcome = block.outcome(log.transaction_index)
+    held = outcome.logs if outcome and outcome.succeeded and block.block.number == log.block else ()
+    return any((each.address, each.topics, each.data) == (log.address, log.topics, log.data) for each in held)
 
 
 def _index(log: EventLog) -> int:
