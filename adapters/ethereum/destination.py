@@ -17,6 +17,7 @@ from fabric.core.errors import Malformed, VerificationError
 from fabric.trust.batch import Header
 from fabric.trust.destination import Destination
 from fabric.trust.kind import Anchorage, Source, Status
+from fabric.trust.letter import is_message_codec, write_letter
 from fabric.trust.schemes import ADDRESS_BYTES
 
 SETTLED: Final = keccak(b"Settled(bytes32,bytes32,uint256,bytes32)")
@@ -28,11 +29,12 @@ class Ethereum:
 
     def check_codec(self, codec_: Mapping[str, JsonValue]) -> None:
         """Refuses a codec that a binding cannot use; raises ``Malformed`` naming the field."""
-        codec.fields_of(codec_)
+        if not is_message_codec(codec_):
+            codec.fields_of(codec_)
 
     def encode_payload(self, codec_: Mapping[str, JsonValue], output: JsonValue) -> bytes:
         """Returns the payload bytes that the codec makes of an output; raises ``Malformed``."""
-        return codec.encode(codec_, output)
+        return write_letter(output) if is_message_codec(codec_) else codec.encode(codec_, output)
 
     def check_receipt(
         self, destination: Destination, header: Header, material: JsonObject, trust: JsonObject

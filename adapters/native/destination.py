@@ -9,12 +9,13 @@ from fabric.core import canonical
 from fabric.core.canonical import MAX_INTEGER, JsonObject, JsonValue
 from fabric.core.errors import Malformed, VerificationError
 from fabric.core.ids import WORD_BYTES
-from fabric.ledger.rules.operations import Settle
+from fabric.ledger.rules.operations import Deliver, Expire, Operation, Send, Settle
 from fabric.trust.batch import Header
 from fabric.trust.checkpoint import MAX_NOTE_BYTES, Checkpoint, open_note
 from fabric.trust.destination import Destination
 from fabric.trust.fields import read_choice, read_hex, read_integer, read_object, read_text
-from fabric.trust.kind import Anchorage, Source, Status
+from fabric.trust.kind import Anchorage, Source, SourceEvent, Status, Told
+from fabric.trust.letter import is_message_codec, write_letter
 from fabric.trust.merkle import leaf_hash, parse_path, root_from_inclusion
 
 _STEP: Final = "settlement"
@@ -26,14 +27,16 @@ class Native:
     """``fabric.trust.kind.DestinationKind`` of native ledgers."""
 
     def check_codec(self, codec: Mapping[str, JsonValue]) -> None:
-        """Accepts ``{"kind": "json"}`` and nothing else; raises ``Malformed``."""
+        """Accepts ``{"kind": "json"}`` and ``{"kind": "message"}``, nothing else; raises ``Malformed``."""
+        if is_message_codec(codec):
+            return
         fields = read_object(dict(codec), frozenset({"kind"}), "codec")
-        read_choice(fields["kind"], ("json",), "codec.kind")
+        read_choice(fields["kind"], ("json", "message"), "codec.kind")
 
     def encode_payload(self, codec: Mapping[str, JsonValue], output: JsonValue) -> bytes:
-        """Returns the output's canonical JSON; raises ``Malformed``."""
+        """Returns the output's canonical JSON, or the letter that it describes; raises ``Malformed``."""
         self.check_codec(codec)
-        return canonical.encode(output)
+        return write_letter(output) if is_message_codec(codec) else canonical.encode(output)
 
     def check_receipt(
         self, destination: Destination, header: Header, material: JsonObject, trust: JsonObject
@@ -51,25 +54,44 @@ class Native:
             VerificationError: step ``settlement``.
             Malformed: material or trust is ill-formed.
         """
-        fields = read_object(material, _MATERIAL, "receipt")
-        entry = Entry.parse(fields["entry"])
-        if read_integer(fields["index"], "receipt.index", 0, MAX_INTEGER) != entry.index:
-            raise VerificationError(_STEP, "the entry bears another index")
-        checkpoint = _checkpoint(destination, read_text(fields["checkpoint"], "receipt", MAX_NOTE_BYTES), trust)
-        path = parse_path(fields["path"], "receipt.path")
-        root = root_from_inclusion(leaf_hash(entry.encoded), entry.index, checkpoint.size, path)
-        if root != checkpoint.root:
-            raise VerificationError(_STEP, "the entry is not under the checkpoint")
-        operation = entry.envelope.operation
+        operation, anchorage = _prove(destination, material, trust)
         if not isinstance(operation, Settle) or operation.header.encoded != header.encoded:
             raise VerificationError(_STEP, "the entry does not settle this header")
-        return Anchorage(
-            status=Status.OPERATOR_FINAL,
-            source=Source.PROVEN if trust else Source.ASSERTED,
-            time=entry.time,
-            position=entry.index,
-            locator=f"entry {entry.index} of {checkpoint.size}",
-        )
+        return anchorage
+
+    def check_event(self, destination: Destination, material: JsonObject, trust: JsonObject) -> SourceEvent:
+        """Verifies that a call of the mailbox took effect; arguments, errors and reasons as in ``check_receipt``."""
+        operation, anchorage = _prove(destination, material, trust)
+        match operation:
+            case Send():
+                return SourceEvent(Told.SENT, operation.message, operation.body, anchorage)
+            case Deliver():
+                # Accounts of this ledger run no code, so that no recipient returns anything.
+                return SourceEvent(Told.DELIVERED, operation.delivery.message, b"", anchorage)
+            case Expire():
+                return SourceEvent(Told.EXPIRED, operation.message, b"", anchorage)
+            case _:
+                raise VerificationError(_STEP, "the entry is no event of a message")
+
+
+def _prove(destination: Destination, material: JsonObject, trust: JsonObject) -> tuple[Operation, Anchorage]:
+    """Returns the call of an entry that is under a checkpoint of the destination's log, and where it stands."""
+    fields = read_object(material, _MATERIAL, "receipt")
+    entry = Entry.parse(fields["entry"])
+    if read_integer(fields["index"], "receipt.index", 0, MAX_INTEGER) != entry.index:
+        raise VerificationError(_STEP, "the entry bears another index")
+    checkpoint = _checkpoint(destination, read_text(fields["checkpoint"], "receipt", MAX_NOTE_BYTES), trust)
+    path = parse_path(fields["path"], "receipt.path")
+    root = root_from_inclusion(leaf_hash(entry.encoded), entry.index, checkpoint.size, path)
+    if root != checkpoint.root:
+        raise VerificationError(_STEP, "the entry is not under the checkpoint")
+    return entry.envelope.operation, Anchorage(
+        status=Status.OPERATOR_FINAL,
+        source=Source.PROVEN if trust else Source.ASSERTED,
+        time=entry.time,
+        position=entry.index,
+        locator=f"entry {entry.index} of {checkpoint.size}",
+    )
 
 
 def _checkpoint(destination: Destination, note: str, trust: JsonObject) -> Checkpoint:

@@ -1,7 +1,7 @@
 """Envelope: a call with its sender, as it is submitted and logged.
 
-``consume`` and ``request`` have a sender: an account, which is the hash of an Ed25519 key; the key signs the call for
-this ledger. The other operations carry signatures of their own and have none.
+``consume``, ``request``, ``open_channel`` and ``send`` have a sender: an account, which is the hash of an Ed25519 key;
+the key signs the call for this ledger. The other operations carry signatures of their own, or need none, and have none.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,34 @@ from typing import Final, Protocol, Self
 
 from fabric.core import canonical
 from fabric.core.canonical import MAX_INTEGER, JsonObject, JsonValue
-from fabric.core.ids import NOBODY, WORD_BYTES, Account, DestinationId, Digest, request_id, sha256, tag
+from fabric.core.ids import (
+    NOBODY,
+    WORD_BYTES,
+    Account,
+    DestinationId,
+    Digest,
+    acknowledgement_id,
+    delivery_id,
+    expiry_id,
+    request_id,
+    sha256,
+    tag,
+)
 from fabric.ledger.rules.calls import MAX_CALL_BYTES, call_object, parse_call
-from fabric.ledger.rules.operations import Consume, Operation, Register, Request, SetKeyStatus, Settle
+from fabric.ledger.rules.operations import (
+    Acknowledge,
+    Consume,
+    Deliver,
+    Expire,
+    MailboxOperation,
+    OpenChannel,
+    Operation,
+    Register,
+    Request,
+    Send,
+    SetKeyStatus,
+    Settle,
+)
 from fabric.ledger.rules.violations import Code, RuleViolation
 from fabric.trust import words
 from fabric.trust.fields import read_hex, read_integer, read_object
@@ -20,6 +45,8 @@ from fabric.trust.schemes import is_ed25519
 
 TAG: Final = tag("cryptlet-fabric/native-call/v1")
 SIGNATURE_BYTES: Final = 64
+SentOperation = Consume | Request | OpenChannel | Send
+"""The operations that have a sender."""
 _ACCOUNT_DOMAIN: Final = b"cryptlet-fabric/account/v1\0"
 _MAX_BYTES: Final = MAX_CALL_BYTES + 1024
 
@@ -57,7 +84,7 @@ class Sender:
 
     Attributes:
         key: Ed25519 key.
-        nonce: of a request, the sender's next nonce; of a consumption, 0, since its intent is spent once.
+        nonce: of a request, the sender's next nonce; of the others 0, since each takes effect once by itself.
         signature: over ``call_words``.
     """
 
@@ -106,10 +133,10 @@ class Envelope:
             RuleViolation: ``BadSignature``: no sender where there must be one, or the reverse, or a signature that
                 does not hold.
         """
-        needs_sender = isinstance(self.operation, Consume | Request)
+        needs_sender = isinstance(self.operation, SentOperation)
         if self.sender is None or not needs_sender:
             if (self.sender is not None) != needs_sender:
-                reason = "consume and request have a sender that signs, the other operations have none"
+                reason = "consume, request, open_channel and send have a sender that signs, the others have none"
                 raise RuleViolation(Code.BAD_SIGNATURE, reason)
             return NOBODY
         call = sha256(canonical.encode(call_object(self.operation)))
@@ -132,9 +159,26 @@ class Envelope:
             case Request(method=method, input=input_, binding=binding):
                 key, nonce = (self.sender.key, self.sender.nonce) if self.sender else (b"", 0)
                 return request_id(destination, account_of(key), nonce, method, input_, binding)
+            case _:
+                return mailbox_work_id(self.operation)
 
 
-def sign_envelope(operation: Consume | Request, destination: DestinationId, nonce: int, signer: CallSigner) -> Envelope:
+def mailbox_work_id(operation: MailboxOperation) -> bytes:
+    """Returns the id of an operation's effect on a mailbox."""
+    match operation:
+        case OpenChannel(channel=channel):
+            return channel.id
+        case Send(message=message):
+            return message.id
+        case Deliver(delivery=delivery):
+            return delivery_id(delivery.message.id)
+        case Acknowledge(acknowledgement=acknowledgement):
+            return acknowledgement_id(acknowledgement.message.id, acknowledgement.ending)
+        case Expire(message=message):
+            return expiry_id(message.id)
+
+
+def sign_envelope(operation: SentOperation, destination: DestinationId, nonce: int, signer: CallSigner) -> Envelope:
     """Returns a call with its sender's signature."""
     call = sha256(canonical.encode(call_object(operation)))
     signature = signer.sign_call(destination, nonce, call)

@@ -6,17 +6,20 @@ from typing import Final
 
 from adapters.native.entry import Entry
 from adapters.native.envelope import CallSigner, Envelope, account_of, sign_envelope
+from adapters.native.posts import events_after
 from adapters.native.sequencer import Sequencer
+from fabric.core.canonical import JsonObject
 from fabric.core.errors import LedgerUnavailable, Reorged
 from fabric.core.ids import BatchId, Digest, IntentId, sha256
 from fabric.ledger import port
-from fabric.ledger.port import Observation, Phase, Receipt, RequestPage, Submission, Work
+from fabric.ledger.port import MailboxEvent, MailboxPage, Observation, Phase, Receipt, RequestPage, Submission, Work
 from fabric.ledger.rules import operations
 from fabric.ledger.rules.enclaves import find_key
 from fabric.ledger.rules.entries import batch_entry, intent_entry
 from fabric.ledger.rules.requests import find_request
 from fabric.trust.attestation import AttestationResult, KeySet, KeyState
 from fabric.trust.destination import Destination
+from fabric.trust.letter import Delivery, effect_of, read_letter
 from fabric.trust.schemes import ED25519, Signature
 
 _CURSOR_BYTES: Final = 8
@@ -24,7 +27,7 @@ _REMEMBERED: Final = 10_000
 
 
 class NativeLedger:
-    """A native ledger: ``fabric.ledger.port.Ledger`` and ``RequestSource``."""
+    """A native ledger: ``fabric.ledger.port.Ledger``, ``RequestSource``, ``MailboxSource`` and ``CallTaker``."""
 
     def __init__(self, sequencer: Sequencer, caller: CallSigner | None = None) -> None:
         """Takes an open sequencer, and the key of the fabric's own account if it consumes on this ledger."""
@@ -94,6 +97,34 @@ class NativeLedger:
             raise Reorged(f"the cursor is at request {start}, which this ledger does not have")
         return RequestPage(tuple(found), (start + len(found)).to_bytes(_CURSOR_BYTES, "big"))
 
+    async def mailbox_events(self, cursor: bytes, limit: int) -> MailboxPage:
+        """Returns mailbox events after a cursor, which is the next index in eight bytes.
+
+        Raises:
+            Reorged: the cursor is ahead of the ledger.
+        """
+        return await events_after(self._sequencer, cursor, limit)
+
+    async def event_material(self, events: Sequence[MailboxEvent]) -> Sequence[JsonObject]:
+        """Returns the receipts' material of the events' entries."""
+        return [receipt.material for receipt in await self.receipts([event.position for event in events])]
+
+    async def ledger_time(self) -> int:
+        """Returns the time that an entry would have now."""
+        return self._sequencer.time
+
+    async def take_call(self, data: bytes) -> Receipt:
+        """Appends a call that an account signed; raises ``Malformed``, ``RuleViolation`` and ``SubmitError``."""
+        work = Envelope.decode(data).work_id(self.destination.id)
+        (refusal,) = await self._sequencer.submit([data])
+        if refusal is not None:
+            raise refusal
+        position = self._sequencer.history.positions.get(work)
+        if position is None:
+            raise LedgerUnavailable("the call changed nothing here, and no entry shows why")
+        (receipt,) = await self.receipts([position])
+        return receipt
+
     async def receipts(self, indexes: Sequence[int]) -> list[Receipt]:
         """Returns the receipts of entries under the newest checkpoint; raises ``LedgerUnavailable``."""
         note, size = self._sequencer.history.note, self._sequencer.history.size
@@ -116,8 +147,12 @@ class NativeLedger:
                 return Envelope(operations.Settle(header, signature))
             case port.Consume():
                 return self._consumption(work)
+            case port.Expire(message=message):
+                return Envelope(operations.Expire(message))
 
     def _consumption(self, work: port.Consume) -> Envelope:
+        if work.record.recipient == self.destination.settlement:
+            return _letter(work)
         operation = operations.Consume(work.record, work.header.batch_id, work.index, work.path)
         if self._caller is None or account_of(self._caller.key) != work.record.recipient:
             return Envelope(operation)  # refused for want of the recipient's signature
@@ -129,11 +164,16 @@ class NativeLedger:
 
     def _position(self, work: Work) -> int | None:
         positions = self._sequencer.history.positions
-        index = positions.get(work.work_id)
+        index = positions.get(self._effect(work))
         if index is None and isinstance(work, port.Register):
             # A result that another one outlasts is never appended; what it asked for holds by the other.
             index = positions.get(self._outlasting(work.result))
         return index
+
+    def _effect(self, work: Work) -> bytes:
+        if isinstance(work, port.Consume) and work.record.recipient == self.destination.settlement:
+            return effect_of(work.payload) or work.work_id
+        return work.work_id
 
     def _outlasting(self, result: AttestationResult) -> bytes:
         found = find_key(self._sequencer.genesis.rules, self._sequencer.history.state, result.keys)
@@ -163,6 +203,14 @@ class NativeLedger:
 def submission_of(envelope: Envelope) -> Submission:
     """Returns an envelope as a submission; of use to holders of accounts, who make envelopes of their own."""
     return Submission(envelope.encoded, f"call {sha256(envelope.encoded).hex()}")
+
+
+def _letter(work: port.Consume) -> Envelope:
+    letter = read_letter(work.payload)
+    place = (work.header.batch_id, work.index, work.path)
+    if isinstance(letter, Delivery):
+        return Envelope(operations.Deliver(work.record, letter, *place))
+    return Envelope(operations.Acknowledge(work.record, letter, *place))
 
 
 def _own_scheme(signatures: Sequence[Signature]) -> tuple[Signature, ...]:

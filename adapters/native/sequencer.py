@@ -71,6 +71,11 @@ class Sequencer:
         self._turn = asyncio.Lock()
         self._trouble = ""
 
+    @property
+    def time(self) -> int:
+        """The time that an entry would have that is appended now, Unix seconds."""
+        return max(self.history.time, self._clock.unix_seconds())
+
     async def load(self) -> None:
         """Reads and checks the whole ledger; raises ``Tampered``."""
         self.history = await asyncio.to_thread(audit, self._database, self.genesis)
@@ -112,8 +117,7 @@ class Sequencer:
             return draft.refusals
 
     def _draft(self, calls: Sequence[bytes]) -> _Draft:
-        time = max(self.history.time, self._clock.unix_seconds())
-        draft = _Draft(Overlay(self.history.state), time)
+        draft = _Draft(Overlay(self.history.state), self.time)
         for call in calls:
             try:
                 self._carry_out(draft, Envelope.decode(call))

@@ -80,6 +80,12 @@ class Oversize(Refused):
     code = "oversize"
 
 
+class SourceRefused(Refused):
+    """A ledger event that an invocation rests on does not hold under its binding."""
+
+    code = "source-refused"
+
+
 class NotFound(FabricError):
     """A name or id that nothing here bears."""
 

@@ -86,6 +86,9 @@ def caller_account(name: str) -> Account:
 _INVOCATION_TAG: Final = tag("cryptlet-fabric/invocation/v1")
 _REQUEST_TAG: Final = tag("cryptlet-fabric/request/v1")
 _INTENT_TAG: Final = tag("cryptlet-fabric/intent/v1")
+_DELIVERY_TAG: Final = tag("cryptlet-fabric/delivered/v1")
+_EXPIRY_TAG: Final = tag("cryptlet-fabric/expired/v1")
+_ACKNOWLEDGEMENT_TAG: Final = tag("cryptlet-fabric/acked/v1")
 
 
 def invocation_id(fabric: FabricId, caller: Account, idempotency_key: str) -> InvocationId:
@@ -116,3 +119,18 @@ def request_id(
 def intent_id(invocation: InvocationId, destination: DestinationId) -> IntentId:
     """Returns the id of the one effect of an invocation on a destination (docs/spec/ids.md)."""
     return IntentId(sha256(_INTENT_TAG, invocation, destination))
+
+
+def delivery_id(message: MessageId) -> Digest:
+    """Returns the id of the effect that a message reached its recipient (docs/spec/ids.md)."""
+    return sha256(_DELIVERY_TAG, message)
+
+
+def expiry_id(message: MessageId) -> Digest:
+    """Returns the id of the effect that a message's tombstone stands (docs/spec/ids.md)."""
+    return sha256(_EXPIRY_TAG, message)
+
+
+def acknowledgement_id(message: MessageId, ending: int) -> Digest:
+    """Returns the id of the effect that a message's sender knows that it ended so (docs/spec/ids.md)."""
+    return sha256(_ACKNOWLEDGEMENT_TAG, message, ending.to_bytes(WORD_BYTES, "big"))

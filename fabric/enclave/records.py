@@ -3,6 +3,7 @@
 An invocation gets a record for every destination of its binding or, when one codec cannot take its output, for none.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -16,6 +17,7 @@ from fabric.trust.batch import Sealed
 from fabric.trust.binding import Binding, Route
 from fabric.trust.kind import DestinationKind
 from fabric.trust.record import Record
+from fabric.trust.sources import Witnessed
 from fabric.trust.statement import Details, write_statement
 from fabric.trust.words import MAX_UINT64
 
@@ -40,12 +42,13 @@ class Recorder:
     isolation: str
     kinds: tuple[DestinationKind, ...]
 
-    def seal(self, invocation: Invocation, output: bytes) -> list[Sealed]:
+    def seal(self, invocation: Invocation, output: bytes, sources: Sequence[Witnessed] = ()) -> list[Sealed]:
         """Returns a record with its statement and payload for each route, in their order.
 
         Args:
             invocation: what ran.
             output: its canonical output.
+            sources: the ledger events that it rests on.
 
         Raises:
             CryptletRaised: a destination's codec does not take the output; names the field.
@@ -54,7 +57,8 @@ class Recorder:
         payloads = self._payloads(canonical.parse(output))
         common = self._common(invocation, output)
         usage: JsonObject = {"input_bytes": len(invocation.input), "output_bytes": len(output)}
-        details = Details(self.cryptlet, invocation.method, self.isolation, usage)
+        told = tuple(one.summary for one in sources)
+        details = Details(self.cryptlet, invocation.method, self.isolation, usage, sources=told)
         method = _method_word(invocation.method)
         return [
             _seal(common | _own(route, invocation, payload), details, method, payload)

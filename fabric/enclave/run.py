@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Protocol
 
@@ -19,6 +19,7 @@ from fabric.enclave.signing.protocol import BatchRequest
 from fabric.trust.batch import MAX_RECORDS, Sealed, SignedBatch
 from fabric.trust.binding import Binding
 from fabric.trust.record import RECORD_BYTES
+from fabric.trust.sources import Witnessed, check_sources, input_of
 from fabric.wire.codec import Run, RunResult
 
 MAX_INPUT_BYTES: Final = 1 << 20
@@ -74,9 +75,12 @@ class Runner:
         loaded = self.shelf.get(binding.measurement)
         self._check(binding, loaded, request.invocations)
         failures = {call.id: failure for call in request.invocations if (failure := _refusal(call, binding, loaded))}
+        witnessed = await self._witness(binding, [call for call in request.invocations if call.id not in failures])
+        failures |= {name: found for name, found in witnessed.items() if isinstance(found, Failure)}
+        sources = {name: found for name, found in witnessed.items() if not isinstance(found, Failure)}
         admitted = [call for call in request.invocations if call.id not in failures]
-        outcomes = await self._execute(loaded, admitted)
-        sealed = await self._record(binding, loaded, admitted, outcomes)
+        outcomes = await self._execute(loaded, [_informed(call, sources[call.id]) for call in admitted])
+        sealed = await self._record(binding, loaded, [(call, sources[call.id]) for call in admitted], outcomes)
         outcomes |= {invocation: Outcome(invocation, None, failure) for invocation, failure in failures.items()}
         return RunResult(tuple(outcomes[call.id] for call in request.invocations), await self._sign(binding, sealed))
 
@@ -98,6 +102,20 @@ class Runner:
     @property
     def _kind_names(self) -> dict[DestinationId, str]:
         return {destination.id: destination.kind for destination in self.config.destinations}
+
+    async def _witness(
+        self, binding: Binding, calls: Sequence[Invocation]
+    ) -> dict[InvocationId, tuple[Witnessed, ...] | Failure]:
+        """Checks the ledger events that each call rests on, before any code of the cryptlet runs."""
+        found: dict[InvocationId, tuple[Witnessed, ...] | Failure] = {}
+        for call in calls:
+            try:
+                found[call.id] = check_sources(binding, call.input, kind_of)
+            except FabricError as error:
+                found[call.id] = _failure(error)
+            if binding.sources:
+                await asyncio.sleep(0)  # a proof takes milliseconds, and others of this enclave have their turn
+        return found
 
     async def _execute(self, loaded: LoadedBundle, calls: Sequence[Invocation]) -> dict[InvocationId, Outcome]:
         """Runs admitted invocations, those of each caller in a container of its own."""
@@ -126,7 +144,11 @@ class Runner:
         return [Outcome(call.id, reply.output, reply.failure) for call, reply in zip(calls, replies, strict=True)]
 
     async def _record(
-        self, binding: Binding, loaded: LoadedBundle, calls: Sequence[Invocation], outcomes: dict[InvocationId, Outcome]
+        self,
+        binding: Binding,
+        loaded: LoadedBundle,
+        calls: Sequence[tuple[Invocation, tuple[Witnessed, ...]]],
+        outcomes: dict[InvocationId, Outcome],
     ) -> list[list[Sealed]]:
         """Returns the sealed records of each success; turns a success without records into a failure."""
         names = self._kind_names
@@ -134,7 +156,7 @@ class Runner:
         recorder = Recorder(self.config.fabric, binding, loaded.title, self.containers.isolation, kinds)
         size = turn = sum(len(outcome.output or b"") for outcome in outcomes.values())
         sealed = []
-        for call in calls:
+        for call, sources in calls:
             if size > MAX_REPLY_BYTES:
                 message = f"the results of {len(calls)} invocations take more than {MAX_REPLY_BYTES} bytes"
                 raise Oversize(message)
@@ -145,7 +167,7 @@ class Runner:
             if output is None:
                 continue
             try:
-                entries = recorder.seal(call, output)
+                entries = recorder.seal(call, output, sources)
             except FabricError as error:
                 outcomes[call.id] = Outcome(call.id, None, _failure(error))
                 continue
@@ -183,6 +205,11 @@ def _refusal(call: Invocation, binding: Binding, loaded: LoadedBundle) -> Failur
     if call.method not in binding.methods:
         return Failure(Refused.code, f"the binding does not allow the method {call.method!r}")
     return None
+
+
+def _informed(call: Invocation, sources: Sequence[Witnessed]) -> Invocation:
+    """Returns the call as the cryptlet gets it: facts in the place of proofs."""
+    return replace(call, input=input_of(call.input, sources)) if sources else call
 
 
 def _call(call: Invocation, seed: bytes) -> Call:

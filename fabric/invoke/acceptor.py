@@ -22,7 +22,16 @@ from fabric.trust.schemes import ED25519
 from fabric.wire.codec import RunResult
 
 FINAL_FAILURES: Final = frozenset(
-    {"cryptlet-raised", "limit-exceeded", "malformed", "not-found", "refused", "unauthorized", "oversize"}
+    {
+        "cryptlet-raised",
+        "limit-exceeded",
+        "malformed",
+        "not-found",
+        "refused",
+        "unauthorized",
+        "oversize",
+        "source-refused",
+    }
 )
 """Failures that are a result of the invocation; any other may be retried and is not stored."""
 

@@ -10,7 +10,7 @@ its effect, whoever sent it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Protocol
 
 from fabric.core.canonical import JsonObject
 from fabric.core.ids import (
@@ -22,8 +22,7 @@ from fabric.core.ids import (
     Digest,
     IntentId,
     InvocationId,
-    sha256,
-    tag,
+    expiry_id,
 )
 from fabric.trust.attestation import AttestationResult, KeySet, KeyState
 from fabric.trust.batch import Header
@@ -93,9 +92,6 @@ class Consume:
         return self.record.intent
 
 
-_EXPIRE_TAG: Final = tag("cryptlet-fabric/expire/v1")
-
-
 @dataclass(frozen=True)
 class Expire:
     """Write the tombstone of a message whose time is over."""
@@ -104,8 +100,8 @@ class Expire:
 
     @property
     def work_id(self) -> bytes:
-        """SHA-256 of a tag and the message id."""
-        return sha256(_EXPIRE_TAG, self.message.id)
+        """Id of the tombstone, see ``fabric.core.ids.expiry_id``."""
+        return expiry_id(self.message.id)
 
 
 Work = Register | Settle | Consume | Expire
@@ -323,6 +319,22 @@ class Ledger(Protocol):
 
     async def aclose(self) -> None:
         """Releases connections; idempotent."""
+        ...
+
+
+class CallTaker(Protocol):
+    """A ledger of our own, whose accounts have no node of theirs to send through."""
+
+    async def take_call(self, data: bytes) -> Receipt:
+        """Carries out what an account signed; a repeat gives the receipt of the first time.
+
+        Args:
+            data: the call in the ledger's own spelling, with its sender's signature.
+
+        Raises:
+            Malformed: no such call.
+            LedgerError: the ledger refuses it, by rule, or does not answer.
+        """
         ...
 
 

@@ -11,7 +11,17 @@ from typing import Final, Self
 
 from fabric.core.canonical import MAX_INTEGER, JsonObject, JsonValue
 from fabric.core.errors import Malformed
-from fabric.core.ids import WORD_BYTES, Account, ChannelId, DestinationId, Digest, MessageId, parse_word, tag
+from fabric.core.ids import (
+    WORD_BYTES,
+    Account,
+    ChannelId,
+    DestinationId,
+    Digest,
+    acknowledgement_id,
+    delivery_id,
+    parse_word,
+    tag,
+)
 from fabric.trust import words
 from fabric.trust.fields import read_base64, read_choice, read_integer, read_object
 from fabric.trust.message import (
@@ -148,9 +158,15 @@ def read_body(value: JsonValue, field: str) -> bytes:
     return _bounded(value, field, MAX_BODY_BYTES)
 
 
-def id_at(payload: bytes) -> MessageId:
-    """Returns the id of the message in a payload of either kind; raises ``Malformed``."""
-    return read_letter(payload).message.id
+def effect_of(payload: bytes) -> Digest | None:
+    """Returns the id of the effect that a payload has on its message, whichever record brings it; None of no letter."""
+    try:
+        letter = read_letter(payload)
+    except Malformed:
+        return None
+    if isinstance(letter, Delivery):
+        return delivery_id(letter.message.id)
+    return acknowledgement_id(letter.message.id, letter.ending)
 
 
 def _delivery(value: JsonValue) -> Delivery:

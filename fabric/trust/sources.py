@@ -5,13 +5,13 @@ is what the check gave, never the material itself (docs/spec/message.md).
 """
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject, JsonValue
-from fabric.core.errors import FabricError, VerificationError
+from fabric.core.errors import FabricError, SourceRefused
 from fabric.core.ids import DestinationId, parse_word
 from fabric.trust.binding import Binding, EventSource
 from fabric.trust.fields import read_list, read_object
@@ -19,7 +19,6 @@ from fabric.trust.kind import DestinationKind, Source, SourceEvent, Status, Told
 from fabric.trust.letter import message_object
 
 MAX_EVENTS: Final = 4
-STEP: Final = "sources"
 Kinds = Callable[[str], DestinationKind]
 """Gives the pure part of an adapter by the name of its ledger kind."""
 _RANK: Final = {status: rank for rank, status in enumerate(Status)}
@@ -70,7 +69,7 @@ def check_sources(binding: Binding, data: bytes, kinds: Kinds) -> tuple[Witnesse
         kinds: the adapters' pure parts.
 
     Raises:
-        VerificationError: step ``sources``, with the event's place in the list and what does not hold.
+        SourceRefused: with the event's place in the list and what does not hold.
     """
     if not binding.sources:
         return ()
@@ -78,10 +77,18 @@ def check_sources(binding: Binding, data: bytes, kinds: Kinds) -> tuple[Witnesse
     try:
         events = read_list(_events_of(data), _parse, "input.events", MAX_EVENTS)
     except FabricError as error:
-        raise VerificationError(STEP, str(error)) from error
+        raise SourceRefused(str(error)) from error
     if not events:
-        raise VerificationError(STEP, "input.events: expected at least one event")
+        raise SourceRefused("input.events: expected at least one event")
     return tuple(_check(at, event, sources, kinds) for at, event in enumerate(events))
+
+
+def input_of(data: bytes, witnessed: Sequence[Witnessed]) -> bytes:
+    """Returns the input as the cryptlet gets it: what the checks gave stands in the place of each event's material."""
+    if not witnessed:
+        return data
+    fields = canonical.decode_object(data)
+    return canonical.encode(fields | {"events": [one.facts for one in witnessed]})
 
 
 def _events_of(data: bytes) -> JsonValue:
@@ -104,25 +111,23 @@ def _check(
         source = _source_of(destination, sources)
         shown = kinds(source.destination.kind).check_event(source.destination, material, source.trust)
         _demand(shown, source)
-    except VerificationError as error:
-        raise VerificationError(STEP, f"event {at}: {error.reason}") from error
     except FabricError as error:
-        raise VerificationError(STEP, f"event {at}: {error}") from error
+        raise SourceRefused(f"event {at}: {error}") from error
     return Witnessed(destination, shown)
 
 
 def _source_of(destination: DestinationId, sources: dict[DestinationId, EventSource]) -> EventSource:
     if destination not in sources:
-        raise VerificationError(STEP, f"the binding takes no events of ledger {destination.hex()}")
+        raise SourceRefused(f"the binding takes no events of ledger {destination.hex()}")
     return sources[destination]
 
 
 def _demand(shown: SourceEvent, source: EventSource) -> None:
     anchorage = shown.anchorage
     if _RANK[anchorage.status] < _RANK[source.minimum_status]:
-        raise VerificationError(STEP, f"status {anchorage.status} is less than {source.minimum_status}")
+        raise SourceRefused(f"status {anchorage.status} is less than {source.minimum_status}")
     if anchorage.source is not Source.PROVEN and not source.accept_asserted:
-        raise VerificationError(STEP, "the ledger's word is only asserted")
+        raise SourceRefused("the ledger's word is only asserted")
     teller = shown.message.source if shown.told is Told.SENT else shown.message.destination
     if teller != source.destination.id:
-        raise VerificationError(STEP, "the message is of another ledger than the one that tells of it")
+        raise SourceRefused("the message is of another ledger than the one that tells of it")

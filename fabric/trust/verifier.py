@@ -5,7 +5,8 @@
     what the record says; the intent is that of this invocation and destination.
 3.  ``publication``: the bundle that ran is the one that its publisher signed.
 4.  ``binding``: the binding is the one named by the record and allows method, bundle, destination and recipient; its
-    codec makes this payload of this output. The caller is one of its callers or requesters.
+    codec makes this payload of this output. The caller is one of its callers or requesters. The ledger events that the
+    input carries hold under the binding's sources, and are those that the statement names.
 5.  ``inclusion``: the record is in the batch, and the batch is for the record's destination.
 6.  ``destination``: the ledger described is the one that the batch names.
 7.  ``signature``: an enclave's key signed the header; every signature in the file holds.
@@ -19,7 +20,7 @@
 Without a policy, steps 1 to 9 can only show that a proof is consistent; it is then refused at step 10.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -30,11 +31,12 @@ from fabric.core.errors import FabricError, VerificationError
 from fabric.core.ids import intent_id, sha256
 from fabric.trust import eip712
 from fabric.trust.attestation import Assurance, destinations_digest
-from fabric.trust.kind import Anchorage, DestinationKind, Source, Status
+from fabric.trust.kind import Anchorage, Source, Status
 from fabric.trust.merkle import leaf_hash, root_from_inclusion
 from fabric.trust.policy import Policy
 from fabric.trust.proof import Proof
 from fabric.trust.schemes import ED25519, EIP712, is_valid
+from fabric.trust.sources import Kinds, check_sources
 from fabric.trust.statement import check_statement
 
 STEPS: Final = (
@@ -51,9 +53,6 @@ STEPS: Final = (
 )
 SKEW_SECONDS: Final = 300
 """How far the ledger's clock may lag behind the one that fixed the as-of time."""
-Kinds = Callable[[str], DestinationKind]
-"""Gives the pure part of an adapter by the name of its ledger kind."""
-
 _UNANCHORED: Final = Anchorage(Status.UNANCHORED, Source.PROVEN, 0, 0, "")
 _RANK: Final[Mapping[Status, int]] = {status: rank for rank, status in enumerate(Status)}
 
@@ -149,6 +148,8 @@ def _check_binding(proof: Proof, kinds: Kinds) -> None:
     _require(record.not_after == expires, "binding", "not-after differs from what the binding allows")
     payload = kinds(proof.destination.kind).encode_payload(route.codec, proof.output)
     _require(payload == proof.payload, "binding", "the codec makes another payload of this output")
+    told = [one.summary for one in check_sources(binding, proof.input, kinds)]
+    _require(proof.statement["sources"] == told, "binding", "the statement names other events than the input shows")
 
 
 def _check_inclusion(proof: Proof) -> None:

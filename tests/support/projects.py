@@ -13,6 +13,7 @@ from registry.publish import Publisher, sign_publication
 ROOT: Final = Path(__file__).resolve().parents[2]
 COLD_CHAIN: Final = ROOT / "cryptlets/contract/cold_chain"
 FINGERPRINT: Final = ROOT / "cryptlets/utility/fingerprint"
+RELAY: Final = ROOT / "cryptlets/utility/relay"
 BAD: Final = ROOT / "tests/support/bad_cryptlets"
 SAMPLES: Final = COLD_CHAIN / "samples"
 PUBLISHER: Final = Publisher(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))

@@ -148,6 +148,19 @@ BINDING: Final[dict[str, Case]] = {
     "caller": made(fields={"caller": caller_account("stranger")}),
     "requester": made(binding={"requesters": [OTHER.hex()]}, fields={"caller": caller_account("stranger")}),
     "method": made(binding={"methods": ["approve"]}),
+    "sources": made(statement={"sources": [{"event": "sent"}]}),
+    "events": made(
+        binding={
+            "sources": [
+                {
+                    "accept_asserted": True,
+                    "destination": NATIVE.to_json(),
+                    "minimum_status": "unanchored",
+                    "trust": {},
+                }
+            ]
+        }
+    ),
     "destination": made(route={"id": OTHER.hex()}),
     "recipient": made(fields={"recipient": OTHER}),
     "not after": made(fields={"not_after": AS_OF + VALID_SECONDS + 1}),

@@ -15,6 +15,7 @@ from fabric.core.ids import (
     sha256,
 )
 from fabric.trust.attestation import Assurance, AttestationResult, KeySet, destinations_digest
+from fabric.trust.message import Channel, End, Message, Shown
 from fabric.trust.record import Record
 
 AS_OF = 1_800_000_000
@@ -68,3 +69,20 @@ def sample_result(
         destinations=destinations_digest(destinations),
         evidence=word("evidence"),
     )
+
+
+def sample_channel() -> Channel:
+    """Returns the channel between the sample accounts of two sample ledgers."""
+    return Channel.between(_end("one"), _end("other"), word("channel salt"))
+
+
+def sample_message(body: bytes, expiry: int = AS_OF + 3600) -> Message:
+    """Returns a message over the sample channel, from the end `one` to the end `other`."""
+    ledgers = (DestinationId(word("one ledger")), DestinationId(word("other ledger")))
+    accounts = (Account(word("one account")), Account(word("other account")))
+    return Message(sample_channel().id, *ledgers, *accounts, 5, expiry, sha256(body))
+
+
+def _end(side: str) -> End:
+    destination, account = DestinationId(word(f"{side} ledger")), Account(word(f"{side} account"))
+    return End(destination, account, BindingVersion(word(f"{side} binding")), Shown.PROVEN)

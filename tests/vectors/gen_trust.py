@@ -7,7 +7,10 @@ from fabric.core.ids import (
     Account,
     BindingVersion,
     FabricId,
+    acknowledgement_id,
     caller_account,
+    delivery_id,
+    expiry_id,
     intent_id,
     invocation_id,
     method_word,
@@ -19,10 +22,12 @@ from fabric.trust.attestation import KeyState, KeyStatus, destinations_digest, r
 from fabric.trust.batch import header_of, tree_of
 from fabric.trust.checkpoint import Checkpoint, sign_note
 from fabric.trust.destination import Destination
+from fabric.trust.letter import Acknowledgement, Delivery, message_object
+from fabric.trust.message import Ending, Shown
 from fabric.trust.publication import measure
 from fabric.trust.schemes import Signature
 from tests.support.seeded_keys import SeededKeys
-from tests.support.trust_samples import AS_OF, sample_record, sample_result, word
+from tests.support.trust_samples import AS_OF, sample_channel, sample_message, sample_record, sample_result, word
 from tests.vectors import published
 from tests.vectors.gen_rules import REFERENCE
 
@@ -45,6 +50,7 @@ def document() -> str:
         "batches": [_batch(size) for size in BATCH_SIZES],
         "attestation": _attestation(),
         "key_status": _key_status(),
+        "message": _message(),
         "report_data": _report_data(),
         "checkpoint": _checkpoint(),
         "measurement": {
@@ -65,6 +71,24 @@ def document() -> str:
         },
     }
     return json.dumps(value, indent=1, ensure_ascii=True) + "\n"
+
+
+def _message() -> dict[str, Any]:
+    channel, message = sample_channel(), sample_message(b"a body")
+    delivery = Delivery(Shown.ASSERTED, message, b"a body")
+    acknowledgement = Acknowledgement(Shown.PROVEN, Ending.DELIVERED, AS_OF, message, b"a result")
+    return {
+        "channel": {"id": channel.id.hex(), "bytes": channel.encoded.hex()},
+        "message": {"fields": message_object(message), "id": message.id.hex(), "bytes": message.encoded.hex()},
+        "delivery": delivery.encoded.hex(),
+        "acknowledgement": acknowledgement.encoded.hex(),
+        "effects": {
+            "delivered": delivery_id(message.id).hex(),
+            "expired": expiry_id(message.id).hex(),
+            "acknowledged": acknowledgement_id(message.id, Ending.DELIVERED).hex(),
+            "refunded": acknowledgement_id(message.id, Ending.EXPIRED).hex(),
+        },
+    }
 
 
 def _keys(keys: SeededKeys) -> dict[str, str]:

@@ -1,11 +1,15 @@
 """What the suite needs of a ledger under test, beyond the port."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from fabric.core.ids import Account, BindingVersion, Digest, InvocationId
-from fabric.ledger.port import Consume, Ledger, Register, RequestSource, Settle
+from fabric.ledger.port import Consume, Ledger, MailboxSource, Register, RequestSource, Settle
 from fabric.trust.attestation import KeySet
+from fabric.trust.kind import DestinationKind
+from fabric.trust.letter import Letter
+from fabric.trust.message import Channel, Message
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,37 @@ class Harness(Protocol):
 
     def batch(self, label: str, count: int, *, stranger: bool = False) -> Batch:
         """Returns a batch, signed by the enclave or by keys that were never registered; another for each label."""
+        ...
+
+    @property
+    def mailbox(self) -> MailboxSource:
+        """The same ledger as a source of mailbox events."""
+        ...
+
+    @property
+    def kind(self) -> DestinationKind | None:
+        """What checks the ledger's material offline; None where it has none."""
+        ...
+
+    @property
+    def channel(self) -> Channel:
+        """A channel from an account on the ledger to one elsewhere, which takes proven events alone."""
+        ...
+
+    async def open(self, channel: Channel) -> None:
+        """Opens the channel from the account; it need not be final yet."""
+        ...
+
+    async def send(self, body: bytes, seconds: int) -> Message:
+        """Sends the next message of the channel, which expires so many seconds from now; it need not be final yet."""
+        ...
+
+    def letters(self, letters: Sequence[Letter]) -> Batch:
+        """Returns a batch of one record for each letter, of the channel's own binding, signed by the enclave."""
+        ...
+
+    async def wait_until(self, time: int) -> None:
+        """Lets the ledger's time come to at least this, Unix seconds."""
         ...
 
     async def settle_down(self) -> None:

@@ -8,30 +8,11 @@ from collections.abc import Sequence
 from fabric.core.errors import SubmitError
 from fabric.core.ids import NOBODY, IntentId
 from fabric.ledger.conformance.harness import Batch, Harness
+from fabric.ledger.conformance.mailbox import MailboxSuite
+from fabric.ledger.conformance.performing import observe, perform, receipt_of
 from fabric.ledger.conformance.requests import RequestSuite
-from fabric.ledger.port import Observation, Phase, Receipt, Submission, Work
+from fabric.ledger.port import Phase, Submission, Work
 from fabric.trust.attestation import KeyState
-
-
-async def perform(harness: Harness, *work: Work) -> list[Submission]:
-    """Prepares and submits work as the dispatcher does, and waits until it is final."""
-    submissions = await harness.ledger.prepare(work, [])
-    await harness.ledger.submit(submissions)
-    await harness.settle_down()
-    return list(submissions)
-
-
-async def observe(harness: Harness, work: Work, submission: Submission | None = None) -> Observation:
-    """Observes one piece of work."""
-    (answer,) = await harness.ledger.observe([(work, submission)])
-    return answer
-
-
-def receipt_of(answer: Observation) -> Receipt:
-    """Returns the receipt of final work."""
-    assert answer.phase is Phase.FINAL, answer
-    assert answer.receipt is not None
-    return answer.receipt
 
 
 async def registered(harness: Harness, label: str, count: int = 2) -> Batch:
@@ -200,7 +181,7 @@ class ConsumptionSuite:
         assert not await harness.ledger.is_spent(IntentId(work.work_id))
 
 
-class LedgerSuite(RegistrationSuite, SettlementSuite, ConsumptionSuite, RequestSuite):
+class LedgerSuite(RegistrationSuite, SettlementSuite, ConsumptionSuite, RequestSuite, MailboxSuite):
     """Everything that the port promises."""
 
 

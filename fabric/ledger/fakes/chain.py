@@ -5,10 +5,23 @@ from dataclasses import dataclass, field
 
 from fabric.core import canonical
 from fabric.core.errors import Malformed
-from fabric.core.ids import NOBODY, Account, Digest, sha256
+from fabric.core.ids import NOBODY, Account, Digest, acknowledgement_id, delivery_id, expiry_id, sha256
 from fabric.ledger.rules.calls import call_object, parse_call
 from fabric.ledger.rules.engine import apply
-from fabric.ledger.rules.events import Consumed, Event, KeyStatusSet, Registered, Requested, Settled
+from fabric.ledger.rules.events import (
+    Acknowledged,
+    ChannelOpened,
+    Consumed,
+    Delivered,
+    Event,
+    Expired,
+    IndexedEvent,
+    KeyStatusSet,
+    Registered,
+    Requested,
+    Sent,
+    Settled,
+)
 from fabric.ledger.rules.operations import Operation
 from fabric.ledger.rules.state import Context, DictState, Genesis
 from fabric.ledger.rules.violations import RuleViolation
@@ -154,3 +167,19 @@ def effect_of(event: Event) -> bytes:
             return event.invocation
         case KeyStatusSet():
             return b""
+        case _:
+            return _mailbox_effect(event)
+
+
+def _mailbox_effect(event: IndexedEvent | Acknowledged) -> bytes:
+    match event:
+        case ChannelOpened():
+            return event.channel.id
+        case Sent():
+            return event.message.id
+        case Delivered():
+            return delivery_id(event.message.id)
+        case Expired():
+            return expiry_id(event.message.id)
+        case Acknowledged():
+            return acknowledgement_id(event.message, event.ending)

@@ -5,12 +5,14 @@ It passes the conformance suite. What it does not have is durability: it is gone
 
 from collections.abc import Collection, Sequence
 
+from fabric.core.canonical import JsonObject
 from fabric.core.clock import Clock
 from fabric.core.errors import LedgerUnavailable, Reorged
 from fabric.core.ids import Account, BatchId, IntentId, InvocationId, sha256
 from fabric.ledger import port
 from fabric.ledger.fakes.chain import Block, Chain, Transaction, read_transaction
-from fabric.ledger.port import Observation, Phase, Receipt, RequestPage, Submission, Work
+from fabric.ledger.fakes.posts import posted
+from fabric.ledger.port import MailboxEvent, MailboxPage, Observation, Phase, Receipt, RequestPage, Submission, Work
 from fabric.ledger.rules import operations
 from fabric.ledger.rules.enclaves import find_key
 from fabric.ledger.rules.entries import batch_entry, intent_entry
@@ -18,13 +20,14 @@ from fabric.ledger.rules.events import Requested
 from fabric.ledger.rules.state import Genesis
 from fabric.trust.attestation import KeySet, KeyState
 from fabric.trust.destination import Destination
+from fabric.trust.letter import Delivery, effect_of, read_letter
 from fabric.trust.schemes import Signature
 
 CURSOR_BYTES = 8
 
 
 class MemoryLedger:
-    """A ledger in memory: ``fabric.ledger.port.Ledger`` and ``RequestSource``.
+    """A ledger in memory: ``fabric.ledger.port.Ledger``, ``RequestSource`` and ``MailboxSource``.
 
     Attributes:
         chain: the blocks; tests look at it.
@@ -96,6 +99,29 @@ class MemoryLedger:
         after = (start + len(found)).to_bytes(CURSOR_BYTES, "big") + found[-1].invocation
         return RequestPage(found, after)
 
+    async def mailbox_events(self, cursor: bytes, limit: int) -> MailboxPage:
+        """Returns final mailbox events after a cursor, which is the next index and a digest of the one before it.
+
+        Raises:
+            Reorged: the event that the cursor stands on is gone.
+        """
+        start = int.from_bytes(cursor[:CURSOR_BYTES], "big")
+        final = posted(block for block in self.chain.blocks if self._is_final(block))
+        if start and (start > len(final) or _mark(final[start - 1]) != cursor[CURSOR_BYTES:]):
+            raise Reorged(f"mailbox event {start - 1} is no longer what it was")
+        found = tuple(final[start : start + limit])
+        if not found:
+            return MailboxPage((), cursor)
+        return MailboxPage(found, (start + len(found)).to_bytes(CURSOR_BYTES, "big") + _mark(found[-1]))
+
+    async def event_material(self, events: Sequence[MailboxEvent]) -> Sequence[JsonObject]:
+        """Returns where each event is; nothing can be proven of a chain in memory."""
+        return [{"block": event.position, "index": event.index} for event in events]
+
+    async def ledger_time(self) -> int:
+        """Returns the time that a block would have now."""
+        return self._clock.unix_seconds()
+
     async def aclose(self) -> None:
         """Does nothing."""
 
@@ -103,6 +129,16 @@ class MemoryLedger:
         """Makes blocks; the first takes what waits, and others' transactions before it."""
         for number in range(count):
             self.chain.mine(self._clock.unix_seconds(), () if number else others)
+
+    def act(self, sender: Account, operation: operations.OpenChannel | operations.Send) -> None:
+        """Opens a channel or sends a message from an account, in a block of its own.
+
+        Raises:
+            LedgerUnavailable: the rules refuse it.
+        """
+        block = self.chain.mine(self._clock.unix_seconds(), [Transaction(operation, sender=sender)])
+        if refusal := block.executed[0].refusal:
+            raise LedgerUnavailable(refusal)
 
     def request(self, sender: Account, operation: operations.Request) -> InvocationId:
         """Asks for an invocation as a contract does, in a block of its own; returns the id that it gave."""
@@ -140,6 +176,10 @@ class MemoryLedger:
             case port.Settle():
                 signature = (*self._own(work.signatures), *work.signatures)[0]
                 return Transaction(operations.Settle(work.header, signature), nonce)
+            case port.Expire():
+                return Transaction(operations.Expire(work.message), nonce)
+            case port.Consume() if work.record.recipient == self.destination.settlement:
+                return Transaction(_letter(work), nonce)
             case port.Consume():
                 operation = operations.Consume(work.record, work.header.batch_id, work.index, work.path)
                 # Whoever sends it, the recipient's contract acts, as on an EVM chain.
@@ -178,6 +218,8 @@ class MemoryLedger:
             found = find_key(self.chain.genesis, self.chain.state, work.result.keys)
             if found and found.not_after >= work.result.not_after:
                 return found.result  # what it asked for holds by a result that outlasts it
+        if isinstance(work, port.Consume) and work.record.recipient == self.destination.settlement:
+            return effect_of(work.payload) or work.work_id
         return work.work_id
 
     def _is_final(self, block: Block) -> bool:
@@ -206,3 +248,15 @@ class MemoryLedger:
             for event in one.events
             if isinstance(event, Requested)
         ]
+
+
+def _letter(work: port.Consume) -> operations.Deliver | operations.Acknowledge:
+    letter = read_letter(work.payload)
+    place = (work.header.batch_id, work.index, work.path)
+    if isinstance(letter, Delivery):
+        return operations.Deliver(work.record, letter, *place)
+    return operations.Acknowledge(work.record, letter, *place)
+
+
+def _mark(event: MailboxEvent) -> bytes:
+    return sha256(event.kind.encode(), event.subject.encoded)

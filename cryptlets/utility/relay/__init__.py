@@ -1,0 +1,1 @@
+"""Relay: carries messages between ledgers."""
