@@ -111,8 +111,22 @@ class Chain:
         value: int = 0,
     ) -> Sent:
         """Sends a transaction that must succeed."""
+        outcome = self.attempt(call, sender=sender, at=at, value=value)
+        assert isinstance(outcome, Sent), outcome
+        return outcome
+
+    def attempt(
+        self,
+        call: ContractFunction | ContractConstructor,
+        *,
+        sender: str | None = None,
+        at: int | None = None,
+        value: int = 0,
+    ) -> Sent | Refusal:
+        """Sends a transaction that may succeed or not."""
         receipt = self._mine(call, sender, at, value)
-        assert receipt["status"] == 1, self._reason(receipt)
+        if receipt["status"] == 0:
+            return self._reason(receipt)
         events = [_event(log["topics"], log["data"]) for log in receipt["logs"]]
         return Sent(receipt, tuple(events))
 

@@ -40,7 +40,7 @@ class Insured:
         assert sum(held) == chain.web3.eth.get_balance(self.cryptlet.contract.address)
         return held
 
-    def judge(self, payload: bytes) -> "tuple[Sent | Refusal, list[Message]]":
+    def judge(self, payload: bytes) -> tuple[Sent | Refusal, list[Message]]:
         """Has a verdict consumed; returns what came of it, and the messages that it must have sent."""
         chain, version = self.cryptlet.world.chain, self.cryptlet.functions.stateVersion().call()
         fields = {"method": method_word("judge"), "payload": sha256(payload), "state_version": version}
@@ -49,10 +49,7 @@ class Insured:
         call = self.cryptlet.consumption([record], 0, payload)
         body = abi_encode(["bytes32", "uint64", "uint64", "int64"], [record.input, 3, 7_200, 9_100])
         sequences = [self.cryptlet.world.functions.nextSequence(post.channel.id).call() for post in self.posts]
-        try:
-            done: Sent | Refusal = chain.send(call)
-        except AssertionError as error:
-            (done,) = error.args
+        done = chain.attempt(call)
         pairs = zip(self.posts, sequences, strict=True)
         return done, [post.outgoing(number, body, expiry=chain.time + PATIENCE) for post, number in pairs]
 
