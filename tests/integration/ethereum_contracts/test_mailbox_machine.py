@@ -131,8 +131,10 @@ class Mailboxes(RuleBasedStateMachine):
 
     @override
     def teardown(self) -> None:
-        self._check_the_books()
-        assert self.chain.rpc("evm_revert", self.snapshot)
+        try:
+            self._check_the_books()
+        finally:
+            assert self.chain.rpc("evm_revert", self.snapshot)
 
     def _send(self) -> Message:
         """A rejection sends a claim, unless there is no ether left for its deposit."""
