@@ -28,7 +28,10 @@ REAL := ray or ethereum or sandbox or fault or slow or e2e
 OFFLINE = $(shell unshare --net true 2>/dev/null && echo unshare --net || \
 	{ unshare -rn true 2>/dev/null && echo unshare -rn; })
 
-.PHONY: help demo test test-unit fault check bench fmt gen lock clean
+# Go builds the geth of the clique network, which no package registry has. Where there is no Go, those tests are skipped.
+GETH = $(if $(shell command -v go 2>/dev/null),geth)
+
+.PHONY: help demo test test-unit fault geth check bench fmt gen lock clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,7 +39,7 @@ help: ## what can be made
 demo: $(ENVIRONMENT) $(DEVNETS) ## the main job from end to end (ARGS="--json --out DIR")
 	@$(BIN)/cryptlet demo $(ARGS)
 
-test: test-unit $(DEVNETS) ## every test: first the unit tests without network, then those on real parts
+test: test-unit $(DEVNETS) $(GETH) ## every test: first the unit tests without network, then those on real parts
 	$(BIN)/pytest -m "$(REAL)" $(ARGS)
 
 test-unit: $(ENVIRONMENT) ## the unit tests alone, in a namespace without network
@@ -45,6 +48,9 @@ test-unit: $(ENVIRONMENT) ## the unit tests alone, in a namespace without networ
 
 fault: $(ENVIRONMENT) $(DEVNETS) ## the tests that kill processes at every durable step
 	$(BIN)/pytest -m fault $(ARGS)
+
+geth: $(ENVIRONMENT) ## find geth 1.13, or build it with Go into the user's cache folder
+	@$(BIN)/python -m adapters.ethereum.geth
 
 check: $(ENVIRONMENT) $(DEVNETS) ## lint, format, types, layers, generated files up to date
 	$(BIN)/ruff check $(PRESENT)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from benchmarks import small, throughput
 from benchmarks.figures import Figure, show
-from benchmarks.running import bench
+from benchmarks.running import PROJECT, bench
 
 
 async def _all(folder: Path) -> list[Figure]:
     figures = [
         await small.start_of("--help", "<= 200 ms"),
         await small.start_of("--version", "<= 100 ms"),
+        await small.run_of(PROJECT),
         *small.gas_of_consuming(),
     ]
     async with bench(folder) as running:

@@ -47,20 +47,21 @@ class NodeAccount:
             raise ConfigError(message)
         return cls(rpc, accounts[number])
 
-    async def send(self, to: bytes, data: bytes, gas: int = CALL_GAS) -> Outcome:
+    async def send(self, to: bytes, data: bytes, gas: int = CALL_GAS, *, wei: int = 0) -> Outcome:
         """Sends a transaction and waits until it is in a block.
 
         Args:
             to: 20 bytes; empty creates a contract.
             data: call data, or creation code with its arguments.
             gas: gas limit.
+            wei: what is given along.
 
         Raises:
             Reverted: the contract refused it; the message is the name of its error.
             SubmitError: the node did not take it, or it is in no block after a minute.
             LedgerUnavailable: no answer.
         """
-        call = self._fields(to, data, gas)
+        call = self._fields(to, data, gas) | {"value": hex(wei)}
         (answer,) = await self.rpc.batch([("eth_sendTransaction", [call])])
         if isinstance(answer, RpcError):
             message = f"transaction not taken: {answer.message} ({answer.code})"

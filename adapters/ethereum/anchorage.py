@@ -1,4 +1,4 @@
-"""Receipt material of an EVM ledger, read offline: header, receipt trie, receipt, log (docs/spec/ethereum-receipt.md).
+"""Receipt material of an EVM ledger, read offline: headers, receipt trie, receipt, log (docs/spec/ethereum-receipt.md).
 
 Pure. Any bytes give a value or ``Malformed``; what is well-formed and does not hold is a ``VerificationError`` of the
 step ``settlement``.
@@ -6,29 +6,30 @@ step ``settlement``.
 
 import re
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final
 
-import rlp
 from eth_hash.auto import keccak
 
-from adapters.ethereum import mpt
+from adapters.ethereum import headers, mpt, seals
+from adapters.ethereum.headers import BlockHeader, fail
 from fabric.core.canonical import JsonObject, JsonValue
-from fabric.core.errors import Malformed, VerificationError
+from fabric.core.errors import Malformed
 from fabric.core.ids import parse_word
+from fabric.trust.destination import Destination
+from fabric.trust.kind import Source, Status
+from fabric.trust.schemes import ADDRESS_BYTES
 
 MAX_HEADER_BYTES: Final = 16 << 10
+MAX_FOLLOWING: Final = 64
 MAX_NODES: Final = 16
 MAX_NODE_BYTES: Final = 4 << 20
 """A leaf holds a whole receipt, logs included."""
-HEADER_FIELDS: Final = 15
-"""Before London; each fork since then has appended fields."""
-RECEIPTS_ROOT, NUMBER, TIME = 5, 8, 11
-"""Places in a header."""
 _NAMES: Final = {"block", "header", "index", "log", "proof"}
+_FOLLOWING: Final = "following"
+"""A name that is there only where blocks carry seals."""
 _HEX: Final = re.compile(r"(?:[0-9a-f]{2})+")
 _RECEIPT_FIELDS: Final = 4
 _LOG_FIELDS: Final = 3
-_STEP: Final = "settlement"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Material:
         index: place of the transaction in the block.
         proof: nodes of the receipt trie from the root to the receipt.
         log: place of the log in the receipt.
+        following: headers of the blocks that follow, RLP, without a gap.
     """
 
     block_hash: bytes
@@ -50,16 +52,23 @@ class Material:
     index: int
     proof: tuple[bytes, ...]
     log: int
+    following: tuple[bytes, ...] = ()
 
     def to_json(self) -> JsonObject:
         """Returns the material as a JSON object; ``parse`` reads it back."""
-        return {
+        following: JsonObject = {_FOLLOWING: [each.hex() for each in self.following]} if self.following else {}
+        return following | {
             "block": {"hash": self.block_hash.hex(), "number": self.number},
             "header": self.header.hex(),
             "index": self.index,
             "log": self.log,
             "proof": [node.hex() for node in self.proof],
         }
+
+    @property
+    def locator(self) -> str:
+        """Where the log is, for people."""
+        return f"block {self.number} transaction {self.index} log {self.log}"
 
 
 @dataclass(frozen=True)
@@ -84,79 +93,121 @@ class Event:
     time: int
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What material shows of an event, under the roots of trust that a policy gives.
+
+    Attributes:
+        event: the event of the destination's contract.
+        status: ``final`` beyond the seals of more than half of the pinned signers, else ``included``.
+        source: ``proven`` by the seals, else ``asserted`` by whoever made the material.
+        position: number of its block.
+        locator: where it is, for people.
+    """
+
+    event: Event
+    status: Status
+    source: Source
+    position: int
+    locator: str
+
+
 def parse(value: JsonObject) -> Material:
     """Reads receipt material; raises ``Malformed``."""
-    if set(value) != _NAMES:
+    if set(value) - {_FOLLOWING} != _NAMES:
         raise Malformed("receipt", f"expected an object with {', '.join(sorted(_NAMES))}")
-    block, proof = value["block"], value["proof"]
+    block = value["block"]
     if not isinstance(block, dict) or set(block) != {"hash", "number"}:
         raise Malformed("receipt.block", "expected an object with hash, number")
-    if not isinstance(proof, list) or len(proof) > MAX_NODES:
-        raise Malformed("receipt.proof", f"expected a list of at most {MAX_NODES} nodes")
+    following = _list(value[_FOLLOWING], MAX_FOLLOWING, "receipt.following") if _FOLLOWING in value else None
+    if following == []:
+        raise Malformed("receipt.following", "an empty list is spelled by leaving the name out")
     return Material(
         block_hash=parse_word(block["hash"], "receipt.block.hash"),
         number=_count(block["number"], "receipt.block.number"),
         header=_hex(value["header"], MAX_HEADER_BYTES, "receipt.header"),
         index=_count(value["index"], "receipt.index"),
-        proof=tuple(_hex(node, MAX_NODE_BYTES, "receipt.proof") for node in proof),
+        proof=tuple(
+            _hex(node, MAX_NODE_BYTES, "receipt.proof") for node in _list(value["proof"], MAX_NODES, "receipt.proof")
+        ),
         log=_count(value["log"], "receipt.log"),
+        following=tuple(_hex(each, MAX_HEADER_BYTES, "receipt.following") for each in following or ()),
     )
 
 
-def prove(material: Material) -> Event:
-    """Returns the log that the material shows, if its transaction succeeded.
+def prove_event(destination: Destination, material: JsonObject, trust: JsonObject) -> Shown:
+    """Returns the event of a destination's contract that material shows, and how far the ledger's own seals bear it.
 
-    What is proven is that a block of this hash holds it; whether the hash is of a block of the ledger is another
-    question, which needs the ledger's seals.
+    Takes any event of the contract; which one it is, the caller reads from its topics.
+
+    Args:
+        destination: the deployment whose contract must have emitted it.
+        material: see docs/spec/ethereum-receipt.md.
+        trust: the roots of trust for this destination: none, or the signers of a clique chain.
 
     Raises:
-        VerificationError: a hash, number or proof does not fit, or the transaction failed.
+        VerificationError: a hash, a proof or a seal does not hold, the transaction failed, or the event is of another
+            contract.
+        Malformed: material or trust is ill-formed.
     """
+    signers = seals.parse_trust(trust)
+    parts = parse(material)
+    header = _header(parts)
+    event = _event(parts, header)
+    if event.log.address != destination.settlement[-ADDRESS_BYTES:]:
+        fail("the log is of another contract")
+    return Shown(event, *_judge(parts, header, signers), parts.number, parts.locator)
+
+
+def _header(material: Material) -> BlockHeader:
     if keccak(material.header) != material.block_hash:
-        _fail("the header does not have the block's hash")
-    header = _items(material.header, "header")
-    if len(header) < HEADER_FIELDS or not all(isinstance(item, bytes) for item in header):
-        _fail("the header lacks fields")
-    if _number(header[NUMBER]) != material.number:
-        _fail(f"the header is of another block than {material.number}")
+        fail("the header does not have the block's hash")
+    header = headers.read(material.header)
+    if header.number != material.number:
+        fail(f"the header is of another block than {material.number}")
+    return header
+
+
+def _event(material: Material, header: BlockHeader) -> Event:
     key = mpt.index_key(material.index)
-    receipt = mpt.check_proof(_bytes(header[RECEIPTS_ROOT]), key, material.proof)
-    return Event(_log(receipt, material.log), _number(header[TIME]))
+    receipt = mpt.check_proof(header.receipts_root, key, material.proof)
+    return Event(_log(receipt, material.log), header.time)
+
+
+def _judge(material: Material, header: BlockHeader, signers: tuple[bytes, ...]) -> tuple[Status, Source]:
+    if signers:
+        return seals.judge([header, *map(headers.read, material.following)], signers)
+    if material.following:
+        # Without the signers anyone could make these bytes, and no byte of a proof is free.
+        fail("the receipt holds headers with seals, and no policy pins the signers that must have made them")
+    return Status.INCLUDED, Source.ASSERTED
 
 
 def _log(receipt: bytes, index: int) -> Log:
     """Returns a log of an encoded receipt: a type byte where there is one, then a list (EIP-2718)."""
     body = receipt[1:] if receipt[0] < 0x80 else receipt  # noqa: PLR2004 - where RLP lists begin: 0xc0
-    fields = _items(body, "receipt")
+    fields = headers.decode_list(body, "receipt")
     if len(fields) != _RECEIPT_FIELDS or fields[0] != b"\1":
-        _fail("the transaction did not succeed")
+        fail("the transaction did not succeed")
     logs = fields[3]
     if not isinstance(logs, list) or index >= len(logs):
-        _fail(f"the transaction has no log {index}")
+        fail(f"the transaction has no log {index}")
     log = logs[index]
     if not isinstance(log, list) or len(log) != _LOG_FIELDS or not isinstance(log[1], list):
-        _fail("a log of another form")
+        fail("a log of another form")
     return Log(_bytes(log[0]), tuple(_bytes(topic) for topic in log[1]), _bytes(log[2]))
-
-
-def _items(encoded: bytes, what: str) -> mpt.Node:
-    try:
-        items = rlp.decode(encoded)
-    except Exception as error:  # noqa: BLE001 - the library's errors share no root but this
-        _fail(f"the {what} is not RLP: {error}")
-    if not isinstance(items, list):
-        _fail(f"the {what} is no list")
-    return items
 
 
 def _bytes(item: "bytes | mpt.Node") -> bytes:
     if not isinstance(item, bytes):
-        _fail("a list where bytes belong")
+        fail("a list where bytes belong")
     return item
 
 
-def _number(item: "bytes | mpt.Node") -> int:
-    return int.from_bytes(_bytes(item)[:33], "big")
+def _list(value: JsonValue, most: int, field: str) -> list[JsonValue]:
+    if not isinstance(value, list) or len(value) > most:
+        raise Malformed(field, f"expected a list of at most {most}")
+    return value
 
 
 def _count(value: JsonValue, field: str) -> int:
@@ -169,7 +220,3 @@ def _hex(value: JsonValue, most: int, field: str) -> bytes:
     if not isinstance(value, str) or len(value) > 2 * most or not _HEX.fullmatch(value):
         raise Malformed(field, f"expected 1 to {most} bytes in lower-case hexadecimal")
     return bytes.fromhex(value)
-
-
-def _fail(reason: str) -> NoReturn:
-    raise VerificationError(_STEP, reason)

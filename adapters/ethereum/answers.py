@@ -56,6 +56,7 @@ class Block:
     Attributes:
         number: its height.
         hash: its hash, as the node says; ``header`` shows it.
+        parent: hash of the block before.
         time: Unix seconds.
         base_fee: wei a gas unit; 0 before London.
         receipts_root: root of its receipt trie.
@@ -64,6 +65,7 @@ class Block:
 
     number: int
     hash: bytes
+    parent: bytes
     time: int
     base_fee: int
     receipts_root: bytes
@@ -176,6 +178,7 @@ def block(value: JsonValue) -> Block:
     return Block(
         number=quantity(fields.get("number"), "block.number"),
         hash=data(fields.get("hash"), "block.hash", 32),
+        parent=data(fields.get("parentHash"), "block.parentHash", 32),
         time=quantity(fields.get("timestamp"), "block.timestamp"),
         base_fee=0 if base_fee is None else quantity(base_fee, "block.baseFeePerGas"),
         receipts_root=data(fields.get("receiptsRoot"), "block.receiptsRoot", 32),

@@ -37,11 +37,13 @@ class Terms:
         finality: blocks that must follow a block until it is final.
         start: a block before which the deployment has no events.
         fees: limits of transactions.
+        following: how many headers of blocks that follow a final receipt holds; 0 where blocks carry no seals.
     """
 
     finality: int = 4
     start: int = 0
     fees: Fees = field(default_factory=Fees)
+    following: int = 0
 
 
 class EthereumLedger:
@@ -66,7 +68,7 @@ class EthereumLedger:
         self._preparing = asyncio.Lock()
         watch = Watch(rpc, account, terms.finality)
         node = Node(rpc, self._settlement, account, terms.start)
-        self._observer = Observer(node, watch, self._lane, Receipts(rpc, destination))
+        self._observer = Observer(node, watch, self._lane, Receipts(rpc, destination, terms.following))
         self._watch = watch
         self._requests = Requests(rpc, destination, watch, terms.start)
 

@@ -1,9 +1,9 @@
 """The pure part of the adapter: what the enclave and the verifier need to know of an EVM ledger. No IO.
 
-On a chain whose blocks carry no seals that can be checked here, a receipt shows no more than this: a block of the
-stated hash holds the settlement, and whoever made the proof says that it is a block of that chain. So the status is
-``included`` and the source ``asserted``; nobody's header is taken for the chain's word. Seals of PoA validators, with
-the validators pinned in the policy, are what makes it ``final`` and ``proven``.
+Where a policy pins no signers, a receipt shows no more than this: a block of the stated hash holds the settlement, and
+whoever made the proof says that it is a block of that chain. So the status is ``included`` and the source ``asserted``;
+nobody's header is taken for the chain's word. Seals of the pinned signers of a proof-of-authority chain, on the block
+and on those that follow it, are what makes it ``final`` and ``proven``.
 """
 
 from collections.abc import Mapping
@@ -13,12 +13,11 @@ from eth_hash.auto import keccak
 
 from adapters.ethereum import anchorage, codec
 from fabric.core.canonical import JsonObject, JsonValue
-from fabric.core.errors import Malformed, VerificationError
+from fabric.core.errors import VerificationError
 from fabric.trust.batch import Header
 from fabric.trust.destination import Destination
-from fabric.trust.kind import Anchorage, Source, Status
+from fabric.trust.kind import Anchorage
 from fabric.trust.letter import is_message_codec, write_letter
-from fabric.trust.schemes import ADDRESS_BYTES
 
 SETTLED: Final = keccak(b"Settled(bytes32,bytes32,uint256,bytes32)")
 """First topic of the event that settlement emits: batch id, key id, count, root."""
@@ -39,26 +38,19 @@ class Ethereum:
     def check_receipt(
         self, destination: Destination, header: Header, material: JsonObject, trust: JsonObject
     ) -> Anchorage:
-        """Verifies receipt material offline: header, receipt trie, status and the ``Settled`` event.
+        """Verifies receipt material offline: headers, seals, receipt trie, status and the ``Settled`` event.
 
         Args:
             destination: the deployment.
             header: the batch header that must have been settled there.
             material: see docs/spec/ethereum-receipt.md.
-            trust: must be empty: there is no root of trust yet that could be checked.
+            trust: ``{}``, or ``{"engine": "clique", "signers": [...]}`` with the addresses that seal, ascending.
 
         Raises:
             VerificationError: step ``settlement``.
             Malformed: material is ill-formed, or the policy asks for what cannot be checked.
         """
-        if trust:
-            # Ignoring a root that the policy asks for would be a silent downgrade.
-            raise Malformed("policy", f"ethereum knows no {', '.join(sorted(trust))}")
-        parts = anchorage.parse(material)
-        event = anchorage.prove(parts)
-        if event.log.address != destination.settlement[-ADDRESS_BYTES:]:
-            raise VerificationError("settlement", "the log is of another contract")
-        if event.log.topics[:2] != (SETTLED, header.batch_id):
+        shown = anchorage.prove_event(destination, material, trust)
+        if shown.event.log.topics[:2] != (SETTLED, header.batch_id):
             raise VerificationError("settlement", "the log does not settle this batch")
-        where = f"block {parts.number} transaction {parts.index} log {parts.log}"
-        return Anchorage(Status.INCLUDED, Source.ASSERTED, event.time, parts.number, where)
+        return Anchorage(shown.status, shown.source, shown.event.time, shown.position, shown.locator)

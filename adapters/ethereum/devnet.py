@@ -1,22 +1,22 @@
-"""The development ledger: anvil in a folder with one settlement deployment, found again after a restart.
+"""The development ledger: a network in a folder with one settlement deployment, found again after a restart.
 
-An operator's and an appraiser's keys never come here: the deployment pins addresses, and the node's own development
+An operator's and an appraiser's keys never come here: the deployment pins addresses, and the network's own development
 account pays for it.
 """
 
+import asyncio
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 from eth_abi.abi import encode
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from adapters.ethereum import answers, contracts
+from adapters.ethereum import answers, contracts, seals
 from adapters.ethereum.accounts import DEPLOY_GAS, NodeAccount, created
-from adapters.ethereum.anvil import Anvil, Options
+from adapters.ethereum.networks import Network, parse_options, start_network
 from adapters.ethereum.plugin import destination_of, identify
 from adapters.ethereum.rpc import Call, Rpc
 from adapters.ethereum.settings import parse_settings
@@ -24,8 +24,7 @@ from adapters.ethereum.view import block_call
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.clock import Clock
-from fabric.core.errors import ConfigError, ForeignLedger, Malformed
-from fabric.core.plugins import nearest
+from fabric.core.errors import ConfigError, ForeignLedger, LedgerUnavailable, Malformed
 from fabric.ledger.devnet import EvmAccount, Founded, Founding
 from fabric.trust.destination import Destination
 from fabric.trust.fields import read_object
@@ -34,29 +33,10 @@ from fabric.trust.schemes import ADDRESS_BYTES
 
 DEPLOYER: Final = 0
 """Number of the node's account that deploys settlement."""
-RELAYER_WEI: Final = 10**21
+FINAL_SECONDS: Final = 120
 SALT_BYTES: Final = 32
 _KEPT: Final = frozenset({"founders", "settings"})
-
-
-class DevnetOptions(BaseModel):
-    """What the configuration says of the development ledger.
-
-    Attributes:
-        block_seconds: time between blocks; 0 makes one for each transaction.
-        finality: how many blocks must follow a block until it counts as final.
-        chain_id: EIP-155 chain id.
-        port: on 127.0.0.1; 0 takes a free one.
-        dies_with_parent: whether the node ends when the process that started it does.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    block_seconds: Annotated[int, Field(ge=0, le=3600)] = 1
-    finality: Annotated[int, Field(ge=0, le=1000)] = 4
-    chain_id: Annotated[int, Field(ge=1, lt=2**53)] = 31337
-    port: Annotated[int, Field(ge=0, lt=65536)] = 0
-    dies_with_parent: bool = False
+_POLL_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True)
@@ -73,38 +53,33 @@ class Deployment:
 
 
 async def start(folder: Path, options: Mapping[str, JsonValue], clock: Clock) -> "EthereumDevnet":
-    """Starts the node in a folder, or finds the one that runs there.
+    """Starts the network in a folder, or finds the one that runs there.
 
     Args:
         folder: where its state lies.
-        options: see ``DevnetOptions``.
+        options: see ``adapters.ethereum.networks.DevnetOptions``.
         clock: unused; a block's time is the node's.
 
     Raises:
-        ConfigError: unknown or wrong option, or no anvil of the right version.
-        LedgerUnavailable: the node does not start.
+        ConfigError: unknown or wrong option, or no anvil or geth of the right version.
+        LedgerUnavailable: a node does not start.
     """
     del clock
-    wanted = _options(options)
-    node = await Anvil.start(
-        folder,
-        Options(
-            chain_id=wanted.chain_id,
-            block_seconds=wanted.block_seconds,
-            port=wanted.port,
-            dies_with_parent=wanted.dies_with_parent,
-        ),
-    )
-    return EthereumDevnet(node, wanted.finality)
+    wanted = parse_options(options)
+    return EthereumDevnet(await start_network(folder, wanted), wanted.finality)
 
 
 class EthereumDevnet:
     """A development ledger (``fabric.ledger.devnet.Devnet``)."""
 
-    def __init__(self, node: Anvil, finality: int) -> None:
-        """Takes a running node."""
-        self.node = node
+    def __init__(self, network: Network, finality: int) -> None:
+        """Takes a running network."""
+        self.network = network
         self._finality = finality
+
+    async def describe(self) -> JsonObject:
+        """Returns what people need to use the network; raises ``LedgerUnavailable``."""
+        return await self.network.describe()
 
     async def found(self, founding: Founding) -> Founded:
         """Deploys settlement, or returns the deployment that the folder holds; funds the relayer either way.
@@ -115,20 +90,23 @@ class EthereumDevnet:
             Reverted: the contract refuses the founders.
             LedgerError: the node does not answer.
         """
-        rpc = Rpc(self.node.url)
+        rpc = Rpc(self.network.url)
         try:
             settings = self._kept(founding) or await self._deploy(rpc, founding)
             destination = await identify(rpc, parse_settings(settings))
-            await fund(rpc, founding.relayer)
+            await self.network.fund(rpc, founding.relayer)
         finally:
             await rpc.aclose()
-        # Without seals a receipt is the node's word, and the node is the operator's own.
         signer = EvmAccount(destination.chain_number, destination.settlement[-ADDRESS_BYTES:])
-        return Founded(destination, settings, {}, Status.INCLUDED, accept_asserted=True, signer=signer)
+        if not self.network.signers:
+            # Without seals a receipt is the node's word, and the node is the operator's own.
+            return Founded(destination, settings, {}, Status.INCLUDED, accept_asserted=True, signer=signer)
+        trust = seals.trust_of(self.network.signers)
+        return Founded(destination, settings, trust, Status.FINAL, accept_asserted=False, signer=signer)
 
     async def aclose(self) -> None:
-        """Ends the node; its state stays in the folder."""
-        await self.node.aclose()
+        """Ends the network; its state stays in the folder."""
+        await self.network.aclose()
 
     def _kept(self, founding: Founding) -> JsonObject | None:
         """Returns the settings of the deployment that the folder holds."""
@@ -137,7 +115,8 @@ class EthereumDevnet:
         try:
             kept = read_object(canonical.parse(self._place.read_bytes()), _KEPT, str(self._place))
         except (OSError, Malformed) as error:
-            message = f"{self._place} is spoiled ({error}): put it back, or remove {self.node.folder} for a new chain"
+            folder = self.network.folder
+            message = f"{self._place} is spoiled ({error}): put it back, or remove {folder} for a new chain"
             raise ConfigError(message) from error
         founders, settings = kept["founders"], kept["settings"]
         if founders != _founders(founding):
@@ -146,22 +125,53 @@ class EthereumDevnet:
         if not isinstance(settings, dict):
             message = f"{self._place}: settings is no object"
             raise ConfigError(message)
-        # The port may be another one after a restart.
-        return settings | {"finality": self._finality, "url": self.node.url}
+        return settings | self._terms
 
     async def _deploy(self, rpc: Rpc, founding: Founding) -> JsonObject:
         appraisers = [appraiser.address for appraiser in founding.appraisers]
         deployer = await NodeAccount.open(rpc, DEPLOYER)
         made = await deploy_settlement(deployer, appraisers, founding.threshold, secrets.token_bytes(SALT_BYTES))
-        settings: JsonObject = settings_of(made, self.node.url) | {"finality": self._finality}
+        if self.network.signers:
+            made = await self._final(rpc, made)
+        settings: JsonObject = settings_of(made, self.network.url) | self._terms
         draft = self._place.with_suffix(".draft")
         draft.write_text(json.dumps({"founders": _founders(founding), "settings": settings}))
         draft.replace(self._place)
         return settings
 
+    async def _final(self, rpc: Rpc, made: Deployment) -> Deployment:
+        """Waits until a deployment is final: until then signers may still replace its block.
+
+        Raises:
+            LedgerUnavailable: it is not final after two minutes.
+        """
+        address = "0x" + made.destination.settlement[-ADDRESS_BYTES:].hex()
+        try:
+            async with asyncio.timeout(FINAL_SECONDS):
+                while not await self._is_final(rpc, address):  # noqa: ASYNC110 - there is no event to wait for
+                    await asyncio.sleep(_POLL_SECONDS)
+        except TimeoutError as error:
+            message = f"the deployment at {address} is not final after {FINAL_SECONDS} s: do the signers seal?"
+            raise LedgerUnavailable(message) from error
+        # It may stand in another block now than at first; so far back no block can hold an event of it.
+        return replace(made, block=max(0, made.block - self._finality))
+
+    async def _is_final(self, rpc: Rpc, address: str) -> bool:
+        (head,) = await rpc.ask([("eth_blockNumber", [])])
+        with answers.reading():
+            final = max(0, answers.quantity(head, "head") - self._finality)
+        (code,) = await rpc.ask([("eth_getCode", [address, hex(final)])])
+        return code != "0x"
+
+    @property
+    def _terms(self) -> JsonObject:
+        """What may be another after a restart: the port, and the configured finality."""
+        terms: JsonObject = {"finality": self._finality, "url": self.network.url}
+        return terms | {"seals": seals.ENGINE} if self.network.signers else terms
+
     @property
     def _place(self) -> Path:
-        return self.node.folder / "deployment.json"
+        return self.network.folder / "deployment.json"
 
 
 async def deploy_settlement(deployer: NodeAccount, appraisers: list[bytes], threshold: int, salt: bytes) -> Deployment:
@@ -202,23 +212,6 @@ def settings_of(made: Deployment, url: str) -> JsonObject:
     }
 
 
-async def fund(rpc: Rpc, address: bytes, wei: int = RELAYER_WEI) -> None:
-    """Gives an account of a development node so much wei, whatever it had before."""
-    await rpc.ask([("anvil_setBalance", ["0x" + address.hex(), hex(wei)])])
-
-
 def _founders(founding: Founding) -> JsonObject:
     appraisers = sorted(each.address.hex() for each in founding.appraisers)
     return {"appraisers": [*appraisers], "threshold": founding.threshold}
-
-
-def _options(options: Mapping[str, JsonValue]) -> DevnetOptions:
-    try:
-        return DevnetOptions.model_validate(dict(options))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        known = nearest(key, list(DevnetOptions.model_fields))
-        told = known if first["type"] == "extra_forbidden" else f": {first['msg']}"
-        message = f"ethereum development ledger: {key!r}{told}"
-        raise ConfigError(message) from error

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from fabric.core.errors import LedgerUnavailable
+from fabric.core.errors import FeesAboveCap
 from fabric.ledger.port import Consume, Register, Settle, Work
 
 GWEI: Final = 10**9
@@ -38,11 +38,11 @@ class Fees:
         """Returns priority fee and maximal fee under the head's base fee.
 
         Raises:
-            LedgerUnavailable: even the lowest fee that a block would take is above the cap.
+            FeesAboveCap: even the lowest fee that a block would take is above the cap.
         """
         if base_fee + self.tip > self.cap:
             message = f"fee of {base_fee + self.tip} wei a gas unit, the cap is {self.cap}"
-            raise LedgerUnavailable(message)
+            raise FeesAboveCap(message)
         return self.tip, min(self.cap, _GROWTH * base_fee + self.tip)
 
     def gas_limit(self, work: Work, size: int) -> int:

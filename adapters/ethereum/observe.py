@@ -2,7 +2,8 @@
 
 Four round trips at most, whatever the number of works: the view; effects, transactions and their receipts; events of
 effects that another transaction brought about, and replays of refused ones; the blocks that are new. Under a head that
-was seen before, and for effects whose block still stands, the view is all.
+was seen before, and for effects whose block still stands, the view is all. Where blocks carry seals, effects that
+became final take one more, for the headers that follow them.
 """
 
 import itertools
@@ -77,7 +78,7 @@ class Observer:
         known = [self._recall.answer(case.work.work_id, case.locator, view) for case in cases]
         asked = [case for case, answer in zip(cases, known, strict=True) if answer is None]
         fresh = iter(await self._look(asked, view))
-        seen = [next(fresh) if answer is None else answer for answer in known]
+        seen = await self._complete([next(fresh) if answer is None else answer for answer in known])
         for case, observation in zip(cases, seen, strict=True):
             self._remember(case, observation, view)
         return seen
@@ -90,6 +91,14 @@ class Observer:
         for at, place in places.items():
             self._recall.keep(cases[at].work.work_id, place.block_hash, receipts[at])
         return [self._judge(case, found[at], view, receipts.get(at), reasons.get(at)) for at, case in enumerate(cases)]
+
+    async def _complete(self, seen: list[Observation]) -> list[Observation]:
+        """Gives final effects what proves them final; a receipt is made when its effect is included."""
+        final = [at for at, observation in enumerate(seen) if observation.phase is Phase.FINAL]
+        receipts = await self._receipts.complete([receipt for at in final if (receipt := seen[at].receipt)])
+        for at, receipt in zip(final, receipts, strict=True):
+            seen[at] = Observation(Phase.FINAL, receipt)
+        return seen
 
     def _remember(self, case: _Case, observation: Observation, view: View) -> None:
         if observation.phase is Phase.PENDING:

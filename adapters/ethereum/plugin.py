@@ -39,7 +39,7 @@ async def open_ledger(
     except BaseException:
         await rpc.aclose()
         raise
-    terms = Terms(settings.finality, settings.start, settings.fees)
+    terms = Terms(settings.finality, settings.start, settings.fees, settings.following)
     return EthereumLedger(rpc, destination, terms, relayer, clock)
 
 

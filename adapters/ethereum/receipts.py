@@ -1,16 +1,17 @@
 """Receipts with the material that lets anyone check them offline: a few blocks' tries, each built once."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from adapters.ethereum import answers
-from adapters.ethereum.anchorage import Material
+from adapters.ethereum.anchorage import Material, parse
 from adapters.ethereum.answers import Block, Outcome
 from adapters.ethereum.calls import Effect
 from adapters.ethereum.mpt import Trie, index_key
 from adapters.ethereum.rpc import Call, Rpc
+from adapters.ethereum.view import block_call
 from fabric.core.canonical import JsonValue
 from fabric.core.errors import LedgerUnavailable
 from fabric.ledger.port import Receipt
@@ -48,9 +49,16 @@ class _Proven:
 class Receipts:
     """Makes receipts of one settlement deployment."""
 
-    def __init__(self, rpc: Rpc, destination: Destination) -> None:
-        """Remembers nothing yet."""
+    def __init__(self, rpc: Rpc, destination: Destination, following: int = 0) -> None:
+        """Remembers nothing yet.
+
+        Args:
+            rpc: the node.
+            destination: the deployment.
+            following: how many headers of blocks that follow a final receipt holds.
+        """
         self._rpc = rpc
+        self._following = following
         self._destination = destination
         self._settlement = destination.settlement[-ADDRESS_BYTES:]
         self._blocks: OrderedDict[bytes, _Proven] = OrderedDict()
@@ -63,6 +71,33 @@ class Receipts:
         """
         proven = await self._prove({place.block_hash: place.block for place, _ in wanted})
         return [self._receipt(proven[place.block_hash], place, effect) for place, effect in wanted]
+
+    async def complete(self, final: Sequence[Receipt]) -> list[Receipt]:
+        """Returns receipts of final effects with the headers that follow their blocks; at most one round trip.
+
+        Raises:
+            LedgerUnavailable: no answer, or headers that do not follow one another: a block was replaced meanwhile.
+        """
+        if not self._following:
+            return [*final]
+        numbers = {receipt.position + step for receipt in final for step in range(1, self._following + 1)}
+        wanted = sorted(numbers)
+        answered = await self._rpc.ask([block_call(number) for number in wanted])
+        with answers.reading():
+            blocks = dict(zip(wanted, map(answers.block, answered), strict=True))
+        return [self._completed(receipt, blocks) for receipt in final]
+
+    def _completed(self, receipt: Receipt, blocks: Mapping[int, Block]) -> Receipt:
+        material = parse(receipt.material)
+        before, following = material.block_hash, list[bytes]()
+        for step in range(1, self._following + 1):
+            block = blocks[receipt.position + step]
+            if not block.is_proven or block.parent != before:
+                message = f"block {receipt.position + step} does not follow the one before it: it was replaced"
+                raise LedgerUnavailable(message)
+            before = block.hash
+            following.append(block.header)
+        return replace(receipt, material=replace(material, following=tuple(following)).to_json())
 
     def _receipt(self, proven: _Proven, place: Place, effect: Effect) -> Receipt:
         outcome = next((each for each in proven.outcomes if each.index == place.index), None)
@@ -100,7 +135,7 @@ class Receipts:
 
 def _calls(number: int) -> Iterable[Call]:
     return (
-        ("eth_getBlockByNumber", [hex(number), False]),
+        block_call(number),
         ("eth_getBlockReceipts", [hex(number)]),
     )
 

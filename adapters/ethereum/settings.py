@@ -1,10 +1,11 @@
 """What the configuration says of an EVM ledger; an unknown key is an error with the nearest valid one."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from adapters.ethereum.anchorage import MAX_FOLLOWING
 from adapters.ethereum.fees import GWEI, Fees
 from fabric.core.canonical import JsonValue
 from fabric.core.errors import ConfigError
@@ -24,6 +25,7 @@ class Settings(BaseModel):
         chain_id: the chain id that the node must state; None takes any.
         genesis: the hash that the genesis block must have; None takes any. Either way it is part of the destination id.
         finality: how many blocks must follow a block until it counts as final.
+        seals: ``clique`` where blocks carry seals: receipts of final effects then hold the headers that follow.
         start: number of a block before which the deployment has no events; spares reading from the genesis block.
         timeout_seconds: how long one round trip may take.
         fee_cap: most wei a gas unit, base fee and tip together.
@@ -39,11 +41,17 @@ class Settings(BaseModel):
     chain_id: Annotated[int, Field(ge=1, lt=2**53)] | None = None
     genesis: _Word | None = None
     finality: Annotated[int, Field(ge=0, le=10_000)] = 4
+    seals: Literal["none", "clique"] = "none"
     start: Annotated[int, Field(ge=0, lt=2**53)] = 0
     timeout_seconds: Annotated[float, Field(gt=0, le=30)] = 20.0
     fee_cap: Annotated[int, Field(ge=0)] = 500 * GWEI
     tip: Annotated[int, Field(ge=0)] = GWEI
     effect_gas: Annotated[int, Field(ge=0, le=10**9)] = 300_000
+
+    @property
+    def following(self) -> int:
+        """How many headers a final receipt holds beside its block's own."""
+        return 0 if self.seals == "none" else min(self.finality, MAX_FOLLOWING)
 
     @property
     def fees(self) -> Fees:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from adapters.native.genesis import GenesisDocument
-from fabric.core.canonical import JsonValue
+from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.clock import Clock
 from fabric.core.errors import ConfigError, ForeignLedger, Malformed
 from fabric.ledger.devnet import Founded, Founding, LogKey
@@ -40,6 +40,10 @@ class NativeDevnet:
             accept_asserted=False,
             signer=LogKey(document.origin),
         )
+
+    async def describe(self) -> JsonObject:
+        """Returns where the ledger lies."""
+        return {"network": "native", "path": str(self._folder / LEDGER_NAME)}
 
     async def aclose(self) -> None:
         """Nothing runs."""

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable
 
 from fabric.bundles.manifest import Manifest
-from fabric.core.errors import Refused, Unauthorized
+from fabric.core.errors import PluginError, Refused, Unauthorized
 from fabric.enclave.containers.model import Limits
-from fabric.trust.binding import Binding
+from fabric.trust.binding import Binding, EventSource, Route
 from fabric.trust.destination import Destination
 from fabric.trust.kind import DestinationKind
+from fabric.trust.letter import is_message_codec
 
 
 def check_caller(binding: Binding, caller: str) -> None:
@@ -27,7 +28,8 @@ def check_routes(
         kinds: the pure part of an adapter by its kind.
 
     Raises:
-        Refused: a destination that is none of the fabric's ledgers.
+        Refused: a destination that is none of the fabric's ledgers, a record for a mailbox that it could not take, or a
+            source of a kind that is not known here.
         Malformed: a codec that the destination's kind does not know.
     """
     known = {item.id: item for item in destinations}
@@ -37,6 +39,27 @@ def check_routes(
             names = ", ".join(f"{item.kind} {item.id.hex()[:16]}..." for item in known.values())
             raise Refused(f"binding {binding.name!r}: no ledger here is {route.destination.hex()}; known: {names}")
         kinds(destination.kind).check_codec(route.codec)
+        _check_mailbox(binding, route, destination)
+    for source in binding.sources:
+        _check_source(binding, source, kinds)
+
+
+def _check_mailbox(binding: Binding, route: Route, destination: Destination) -> None:
+    if route.recipient != destination.settlement:
+        return
+    if not (route.consume and is_message_codec(route.codec)):
+        raise Refused(
+            f"binding {binding.name!r}: the mailbox on {destination.kind} takes letters that are delivered to it; "
+            'write consume = true and codec = { kind = "message" }'
+        )
+
+
+def _check_source(binding: Binding, source: EventSource, kinds: Callable[[str], DestinationKind]) -> None:
+    try:
+        kinds(source.destination.kind)
+    except PluginError as error:
+        place = source.destination.id.hex()
+        raise Refused(f"binding {binding.name!r}: events of source {place} cannot be checked here: {error}") from error
 
 
 def check_hardware(manifest: Manifest) -> None:

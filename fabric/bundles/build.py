@@ -6,6 +6,7 @@ reader can (docs/adr/0002-own-wheel-writer.md).
 """
 
 import ast
+import re
 import subprocess
 import sys
 import tempfile
@@ -59,9 +60,26 @@ def build(folder: Path) -> Built:
         for path, name in zip(layout.module_paths(project), project.source.modules, strict=True)
     }
     # The first wheel only carries the sources to the interpreter that reads the methods from them.
-    methods = _methods(project, pack(toml, b"{}", modules))
+    try:
+        methods = _methods(project, pack(toml, b"{}", modules))
+    except AuthorError as error:
+        raise AuthorError(localised(str(error), folder, project)) from error
     wheel = pack(toml, canonical.encode(methods), modules)
     return Built(layout.filename(project), wheel, read_bundle(wheel))
+
+
+def localised(text: str, folder: Path, project: Project) -> str:
+    """Returns a text with the places in a wheel's modules as places in the project, which an editor can open.
+
+    Args:
+        text: a message with ``package/module.py:LINE`` in it.
+        folder: the project folder.
+        project: its manifest.
+    """
+    for path, name in zip(layout.module_paths(project), project.source.modules, strict=True):
+        own = str(folder / project.source.root / name)
+        text = re.sub(rf"(?<![\w/]){re.escape(path)}(?=:\d)", own.replace("\\", r"\\"), text)
+    return text
 
 
 def _methods(project: Project, wheel: bytes) -> JsonObject:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import fabric
-from fabric.cli import calls, service, verify
+from fabric.cli import author, calls, completion, devnet, run, service, status, verify
 from fabric.cli.demo import command as demo
 from fabric.core import plugins
 from fabric.core.errors import PluginError
@@ -22,14 +22,20 @@ def build_app() -> typer.Typer:
         rich_markup_mode=None,  # rich costs 250 ms at each start
     )
     app.callback()(_root)
+    app.command()(author.new)
+    app.command("test")(author.run_tests)
+    app.command()(run.run)
     for name in plugins.names(plugins.COMMANDS):
         _mount(app, plugins.load(plugins.COMMANDS, name), name)
     app.command()(service.up)
+    app.command()(status.status)
     app.command()(calls.bind)
     app.command()(calls.invoke)
     app.command()(calls.result)
     app.command()(verify.verify)
     app.command()(demo.demo)
+    app.command()(completion.completion)
+    app.add_typer(devnet.app, name="devnet")
     return app
 
 

@@ -27,9 +27,11 @@ def bind(
     import asyncio
 
     from fabric.bindings.file import read_binding_file
+    from fabric.cli.verify import read_policy
     from fabric.gateway.endpoint import Endpoint
 
-    binding = read_binding_file(file, {name: item.destination for name, item in Endpoint.read(state).ledgers.items()})
+    ledgers = {name: item.destination for name, item in Endpoint.read(state).ledgers.items()}
+    binding = read_binding_file(file, ledgers, read_policy(None, state))
     asyncio.run(_put_binding(state, binding.document))
     document = {"binding": binding.name, "version": binding.version.hex()}
     typer.echo(json.dumps(document) if as_json else f"{binding.name} is in force, version {binding.version.hex()}")

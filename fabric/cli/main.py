@@ -36,11 +36,13 @@ def main() -> int:
 def _run() -> int:
     import typer
 
+    from fabric.cli import completion
     from fabric.cli.app import build_app
 
     refuse_shadowed_packages()
+    completion.prepare()
     try:
-        code = build_app()(standalone_mode=False)
+        code = build_app()(standalone_mode=False, prog_name=completion.PROGRAM)
     except typer.TyperException as error:
         # A wrong use shows the usage, what is wrong and where help is; the base class has only its sentence.
         show = getattr(error, "show", partial(print, f"error: {error}", file=sys.stderr))

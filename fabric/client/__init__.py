@@ -5,6 +5,7 @@ async with Client("127.0.0.1:7070", api_key="...") as fabric:
 """
 
 from fabric.client.client import Client, RemoteError
-from fabric.wire.service import Answer, Call, InvokeReply, Result
+from fabric.wire.service import Answer, Call, InvokeReply, InvokeRequest, Result
+from fabric.wire.status import Status
 
-__all__ = ["Answer", "Call", "Client", "InvokeReply", "RemoteError", "Result"]
+__all__ = ["Answer", "Call", "Client", "InvokeReply", "InvokeRequest", "RemoteError", "Result", "Status"]

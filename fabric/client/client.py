@@ -21,6 +21,7 @@ from fabric.wire.service import (
     InvokeRequest,
     Result,
 )
+from fabric.wire.status import GetStatus, Status
 
 OPTIONS: Final = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -115,6 +116,11 @@ class Client:
         """Puts a binding in force and returns its version; raises ``RemoteError``."""
         reply = await self._unary("PutBinding", Blob(document))
         return BindingVersion(reply.digest)
+
+    async def status(self) -> Status:
+        """Returns what runs there, for the operator; raises ``RemoteError``."""
+        found: Status = await self._unary("GetStatus", GetStatus())
+        return found
 
     async def _unary(self, name: str, request: object) -> Any:  # noqa: ANN401 - the type is the method's
         method = METHODS[name]

@@ -6,6 +6,7 @@ process gets unless it was started for such a test. Nothing is read or killed in
 
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Final
 
 
 class CrashPoint(StrEnum):
@@ -21,7 +22,16 @@ class CrashPoint(StrEnum):
     """Submissions are sent and the store does not say so."""
     BEFORE_CONFIRM = "before-confirm"
     """The ledger's answer is known and not yet stored."""
+    AFTER_MAIL = "after-mail"
+    """A mailbox's events are stored with their cursor, and nothing came of them yet."""
+    AFTER_ATTEMPT = "after-attempt"
+    """An attempt to carry a message is stored, and nothing was run or sent for it."""
+    AFTER_RELAY_INVOKE = "after-relay-invoke"
+    """What was run for a message is stored, and the message's row does not say so."""
 
+
+RELAY_POINTS: Final = frozenset({CrashPoint.AFTER_MAIL, CrashPoint.AFTER_ATTEMPT, CrashPoint.AFTER_RELAY_INVOKE})
+"""Points that only messages between ledgers reach."""
 
 Reached = Callable[[CrashPoint], None]
 """Called when a crash point is passed."""

@@ -208,6 +208,13 @@ class LedgerUnavailable(LedgerError):
     retry = Retry.SAFE
 
 
+class FeesAboveCap(LedgerUnavailable):
+    """The ledger takes nothing for what may be paid; it is asked again when its fees may have fallen."""
+
+    code = "fees-above-cap"
+    party = Party.OPERATOR
+
+
 class SubmitError(LedgerError):
     """A submission whose outcome is unknown: ask ``status`` before repeating."""
 

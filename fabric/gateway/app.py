@@ -25,10 +25,12 @@ from fabric.gateway.door import Door, serve
 from fabric.gateway.effects import PolicyFile, effects_of_start
 from fabric.gateway.enclaves import Enclaves
 from fabric.gateway.endpoint import LOCAL_CALLER, Endpoint, OpenLedger
-from fabric.gateway.flow import Flow, bundle_of, open_flow
+from fabric.gateway.flow import bundle_of, open_flow
 from fabric.gateway.founding import Identity, Standing, attester_key, make_identity, raise_ledgers
 from fabric.gateway.keeper import RayKeeper
 from fabric.gateway.ledgers import Ledgers, open_ledgers
+from fabric.gateway.relaying import start_relay
+from fabric.gateway.reporting import Reporter
 from fabric.gateway.state import State, open_state
 from fabric.gateway.trusting import appraisal_policy, relying_policy
 from fabric.invoke.admission import Desk
@@ -179,29 +181,31 @@ async def _open(
     enclaves.tell(flow.batcher.wake)
     stack.push_async_callback(flow.batcher.close)
     ledgers.watch(flow.acceptor)
-    target = await _open_door(ground, ledgers, catalogue, flow, clock, stack)
+    pipeline = Pipeline(Desk(ground.fabric, ground.config.gateway.deadline_ms), catalogue, flow.gather, clock)
+    relay = start_relay(ground.fabric, ledgers, pipeline, clock, reached)
+    effects = await effects_of_start(ground.store, ledgers, ground.policy, relay)
+    backend = Backend(pipeline, ground.store, catalogue, _opened(ground), clock, effects)
+    reporter = Reporter(ground.fabric, ground.store, ledgers, enclaves, cluster.jailed)
+    target = await _open_door(ground, backend, reporter, stack)
     endpoint = Endpoint(target, ground.fabric, os.getpid(), _open_ledgers(ground))
     endpoint.write(ground.state.folder)
     stack.callback(ground.state.endpoint.unlink, missing_ok=True)
     return App(endpoint, ground, enclaves, cluster)
 
 
-async def _open_door(
-    ground: Ground, ledgers: Ledgers, catalogue: Catalogue, flow: Flow, clock: Clock, stack: AsyncExitStack
-) -> str:
+async def _open_door(ground: Ground, backend: Backend, reporter: Reporter, stack: AsyncExitStack) -> str:
     config = ground.config.gateway
-    desk = Desk(ground.fabric, config.deadline_ms)
-    pipeline = Pipeline(desk, catalogue, flow.gather, clock)
-    opened = {
+    callers = config.callers | {LOCAL_CALLER: ground.state.local_key_digest()}
+    opened = await serve(Door(backend, callers, reporter.status), config.listen)
+    stack.push_async_callback(opened.close, STOP_SECONDS)
+    return f"{config.listen.rpartition(':')[0]}:{opened.port}"
+
+
+def _opened(ground: Ground) -> dict[DestinationId, OpenedLedger]:
+    return {
         item.founded.destination.id: OpenedLedger(item.name, item.founded.destination, _final_status(item))
         for item in ground.standing
     }
-    effects = await effects_of_start(ground.store, ledgers, ground.policy)
-    backend = Backend(pipeline, ground.store, catalogue, opened, clock, effects)
-    door = Door(backend, config.callers | {LOCAL_CALLER: ground.state.local_key_digest()})
-    server, port = await serve(door, config.listen)
-    stack.push_async_callback(server.stop, STOP_SECONDS)
-    return f"{config.listen.rpartition(':')[0]}:{port}"
 
 
 def _final_status(item: Standing) -> Status:

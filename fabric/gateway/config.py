@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from fabric.core.errors import ConfigError
 from fabric.core.plugins import nearest
+from fabric.relay.model import RELAY_CALLER
 
 PREFIX: Final = "CRYPTLET_"
 API_KEY_VARIABLE: Final = "CRYPTLET_API_KEY"
@@ -31,7 +32,8 @@ class Gateway(Section):
 
     Attributes:
         listen: ``host:port``; port 0 takes a free one.
-        callers: name of each caller and the SHA-256 (64 hexadecimal digits) of its API key.
+        callers: name of each caller and the SHA-256 (64 hexadecimal digits) of its API key; nobody may be called
+            ``relay``, in whose name records for mailboxes are made.
         max_batch: most invocations in one batch.
         deadline_ms: run time of a call that names none.
     """
@@ -40,6 +42,13 @@ class Gateway(Section):
     callers: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = {}
     max_batch: Annotated[int, Field(ge=1, le=1024)] = 512
     deadline_ms: Annotated[int, Field(ge=1, le=300_000)] = 10_000
+
+    @field_validator("callers")
+    @classmethod
+    def _nobody_is_the_relay(cls, callers: dict[str, str]) -> dict[str, str]:
+        if RELAY_CALLER in callers:
+            raise ValueError(f"{RELAY_CALLER!r} is the fabric's own name; choose another for this caller")
+        return callers
 
 
 class Ledger(Section):

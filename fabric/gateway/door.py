@@ -5,16 +5,17 @@ import hashlib
 import hmac
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import grpc
 import grpc.aio
 import structlog
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
-from fabric.core.errors import ConfigError, FabricError, Unauthenticated
+from fabric.core.errors import ConfigError, FabricError, Unauthenticated, Unauthorized
 from fabric.core.ids import BindingVersion, DestinationId, Digest, InvocationId
+from fabric.gateway.endpoint import LOCAL_CALLER
+from fabric.gateway.standard import Health, ReflectionGuard, add_reflection, is_local
 from fabric.gateway.status import row_of
 from fabric.wire.service import (
     MAX_MESSAGE_BYTES,
@@ -29,6 +30,7 @@ from fabric.wire.service import (
     Method,
     Result,
 )
+from fabric.wire.status import GetStatus, Status
 
 OPTIONS: Final = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -67,13 +69,17 @@ class Backend(Protocol):
         ...
 
 
+Report = Callable[[], Awaitable[Status]]
+
+
 class Door:
     """Handlers of ``fabric.v1.Fabric``; names of callers come from their API keys and from nothing they say."""
 
-    def __init__(self, backend: Backend, callers: Mapping[str, str]) -> None:
-        """Takes the backend and, by caller name, the SHA-256 of the API key in hexadecimal digits."""
+    def __init__(self, backend: Backend, callers: Mapping[str, str], report: Report) -> None:
+        """Takes the backend, the SHA-256 of each caller's API key in hexadecimal digits, and the operator's report."""
         self._backend = backend
         self._callers = dict(callers)
+        self._report = report
 
     async def invoke(self, caller: str, request: InvokeRequest) -> InvokeReply:
         """Invoke, and each message of InvokeStream."""
@@ -95,13 +101,22 @@ class Door:
         """PutBinding."""
         return BlobName(Digest(await self._backend.put_binding(caller, request.data)))
 
+    async def get_status(self, caller: str, request: GetStatus) -> Status:  # noqa: ARG002 - it asks for nothing else
+        """GetStatus; raises ``Unauthorized`` unless the caller is the operator."""
+        if caller != LOCAL_CALLER:
+            raise Unauthorized(f"caller {caller!r} is no operator; only {LOCAL_CALLER!r} sees what runs here")
+        return await self._report()
+
     def authenticate(self, context: Context) -> str:
         """Returns the caller's name.
 
         Raises:
             Unauthenticated: no API key, or one that nobody has.
         """
-        metadata = dict(context.invocation_metadata() or ())
+        return self.caller_of(dict(context.invocation_metadata() or ()))
+
+    def caller_of(self, metadata: Mapping[str, Any]) -> str:
+        """Returns the caller's name from the metadata of a call; raises as ``authenticate``."""
         scheme, _, key = str(metadata.get("authorization", "")).partition(" ")
         digest = hashlib.sha256(key.encode()).hexdigest()
         for name, expected in self._callers.items():
@@ -186,28 +201,46 @@ async def _abort(context: Context, error: FabricError) -> None:
     await context.abort(status, str(error)[:MAX_DETAILS], trailing)
 
 
-async def serve(door: Door, listen: str) -> tuple[grpc.aio.Server, int]:
-    """Starts the server with health and reflection; returns it and the port it listens on.
+@dataclass(frozen=True)
+class OpenDoor:
+    """A door that serves.
+
+    Attributes:
+        port: the port that it listens on.
+    """
+
+    server: grpc.aio.Server
+    port: int
+    health: Health
+
+    async def close(self, seconds: float) -> None:
+        """Says NOT_SERVING, takes no more calls, and gives those that run some time to end."""
+        await self.health.end()
+        await self.server.stop(seconds)
+
+
+async def serve(door: Door, listen: str) -> OpenDoor:
+    """Opens the door, with health and reflection; returns it and the port it listens on.
 
     Raises:
         ConfigError: the address cannot be had.
     """
-    server = grpc.aio.server(options=OPTIONS)
+    guards = [] if is_local(listen) else [ReflectionGuard(door.caller_of)]
+    server = grpc.aio.server(options=OPTIONS, interceptors=guards)
     handlers = {
         name: (_streaming if METHODS[name].streaming else _unary)(door, METHODS[name], handler)
         for name, handler in _table(door).items()
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-    checks = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
-    await checks.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
-    reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    health = Health(SERVICE)
+    await health.add_to(server)
+    add_reflection(server, SERVICE)
     try:
         port = server.add_insecure_port(listen)
     except RuntimeError as error:
         raise ConfigError(f"cannot listen on {listen}: {error}; choose another gateway.listen") from error
     await server.start()
-    return server, port
+    return OpenDoor(server, port, health)
 
 
 def _table(door: Door) -> dict[str, Handler]:
@@ -218,4 +251,5 @@ def _table(door: Door) -> dict[str, Handler]:
         "GetProof": door.get_proof,
         "PutBlob": door.put_blob,
         "PutBinding": door.put_binding,
+        "GetStatus": door.get_status,
     }

@@ -6,6 +6,7 @@ from pathlib import Path
 from fabric.core import canonical
 from fabric.core.ids import Digest
 from fabric.gateway.ledgers import Ledgers
+from fabric.relay.relay import AT_BINDING, Relay
 from fabric.store.store import Store
 from fabric.trust.binding import Binding
 from fabric.trust.policy import Policy, Publisher
@@ -45,20 +46,22 @@ class Effects:
 
     ledgers: Ledgers
     policy: PolicyFile
+    relay: Relay
 
     async def in_force(self, binding: Binding, publication: Publication) -> None:
-        """Lets relayers write to the binding's recipients, and accepts the publisher of its bundle."""
+        """Lets relayers write to its recipients, accepts its bundle's publisher, takes up messages that wait for it."""
         await self.ledgers.allow(binding)
         self.policy.accept(publication)
+        await self.relay.hasten(AT_BINDING)
 
     async def input_arrived(self, digest: Digest) -> None:
         """Lets requests run that waited for a blob."""
         await self.ledgers.input_arrived(digest)
 
 
-async def effects_of_start(store: Store, ledgers: Ledgers, policy: PolicyFile) -> Effects:
+async def effects_of_start(store: Store, ledgers: Ledgers, policy: PolicyFile, relay: Relay) -> Effects:
     """Returns the effects after those of every binding that is in force already."""
-    effects = Effects(ledgers, policy)
+    effects = Effects(ledgers, policy, relay)
     for binding in await store.bindings.all():
         document = await store.publications.get(binding.measurement)
         if document is not None:

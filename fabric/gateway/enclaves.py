@@ -17,7 +17,7 @@ from fabric.ledger.port import Ledger
 from fabric.runtime.pool import EnclaveHandle, Pool
 from fabric.store.store import Store
 from fabric.store.values import RegisterBody, StoredAttestation, WorkState
-from fabric.trust.attestation import KeySet
+from fabric.trust.attestation import Assurance, KeySet
 
 _LOG: Final = structlog.get_logger(__name__)
 REGISTER_SECONDS: Final = 120
@@ -60,6 +60,8 @@ class Enclaves:
         self._relaunches: set[asyncio.Task[None]] = set()
         self.key_ids: dict[bytes, Digest] = {}
         """Id of each registered key set by its Ed25519 key."""
+        self.assurances: dict[bytes, Assurance] = {}
+        """What the appraiser gave each key set, by its Ed25519 key."""
 
     async def start(self, count: int) -> None:
         """Launches enclaves and registers their keys; returns when every ledger has taken them for good.
@@ -123,6 +125,7 @@ class Enclaves:
         for destination in self._ledgers:
             await self._wait_registered(destination, appraised.result.digest)
         self.key_ids[keys.ed25519] = keys.id
+        self.assurances[keys.ed25519] = appraised.result.assurance
 
     async def _wait_registered(self, destination: DestinationId, work: bytes) -> None:
         """A cold pool waits for registration to be final; nothing it signed before would settle."""

@@ -19,7 +19,7 @@ from fabric.gateway.state import State
 from fabric.invoke.acceptor import Acceptor, submit_events
 from fabric.ledger.dispatcher import Dispatcher
 from fabric.ledger.port import Ledger, RequestSource
-from fabric.ledger.watcher import Watched, Watcher
+from fabric.ledger.watcher import Watcher, requests_of
 from fabric.store.store import Store
 from fabric.triggers.requests import RequestTrigger
 from fabric.trust.binding import Binding
@@ -30,12 +30,21 @@ _LOG: Final = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Working:
-    """One ledger at work."""
+    """One ledger at work.
+
+    Attributes:
+        name: configured name.
+        ledger: the ledger.
+        signer: who signs for it.
+        dispatcher: takes work to it.
+        asserted: whether what it tells can be asserted only.
+    """
 
     name: str
     ledger: Ledger
     signer: LogSigner | Relayer
     dispatcher: Dispatcher
+    asserted: bool
 
 
 @dataclass
@@ -68,7 +77,7 @@ class Ledgers:
         for item in self.working:
             if not hasattr(item.ledger, "requests"):
                 continue
-            watched = Watched(item.ledger.destination.id, cast("RequestSource", item.ledger))
+            watched = requests_of(item.ledger.destination.id, cast("RequestSource", item.ledger))
             trigger = RequestTrigger(watched, self.store, partial(submit_events, acceptor), self.clock)
             watcher = Watcher(watched, self.store, trigger.accept, self.clock)
             self.triggers.append(trigger)
@@ -148,4 +157,5 @@ async def _open(item: Standing, store: Store, state: State, clock: Clock, reache
     except BaseException:
         await signer.aclose()
         raise
-    return Working(item.name, ledger, signer, Dispatcher(ledger, store.outbox, clock, reached=reached))
+    dispatcher = Dispatcher(ledger, store.outbox, clock, reached=reached)
+    return Working(item.name, ledger, signer, dispatcher, item.founded.accept_asserted)

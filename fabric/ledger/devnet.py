@@ -86,6 +86,14 @@ class Devnet(Protocol):
         """
         ...
 
+    async def describe(self) -> JsonObject:
+        """Returns what people need to use the ledger without a fabric: addresses, ids, development keys.
+
+        Raises:
+            LedgerUnavailable: it does not answer.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Ends what it started; the ledger's state stays in the folder."""
         ...

@@ -14,7 +14,7 @@ import structlog
 from fabric.core.backoff import delay_seconds
 from fabric.core.clock import Clock
 from fabric.core.crashpoint import CrashPoint, Reached, unharmed
-from fabric.core.errors import LedgerError, Reorged, Retry, StoreError
+from fabric.core.errors import FabricError, LedgerError, Reorged, Retry, StoreError
 from fabric.ledger import outbox
 from fabric.ledger.alarm import Alarm, Pause
 from fabric.ledger.entries import Entry, work_of
@@ -46,7 +46,11 @@ class Pace:
 
 
 class Dispatcher:
-    """Drives the outbox rows of one ledger; there must be no second one for the same destination."""
+    """Drives the outbox rows of one ledger; there must be no second one for the same destination.
+
+    Attributes:
+        trouble: why the last round failed, None after one that did not.
+    """
 
     def __init__(
         self,
@@ -67,6 +71,7 @@ class Dispatcher:
         self._id = ledger.destination.id
         self._alarm = Alarm(pause)
         self._pause = pause
+        self.trouble: FabricError | None = None
         self._known: dict[int, Entry] = {}
         # Rows of which the ledger said, to this process, that it has not seen them: only these are sent again.
         self._absent: set[int] = set()
@@ -86,11 +91,11 @@ class Dispatcher:
                 await self._store.halt(self._id, str(error), self._clock.unix_seconds())
                 continue
             except (LedgerError, StoreError) as error:
-                failures += 1
+                failures, self.trouble = failures + 1, error
                 _log.warning("round failed", destination=self._id.hex(), error=str(error), failures=failures)
                 await self._alarm.pause(delay_seconds(failures, self._id))
                 continue
-            failures = 0
+            failures, self.trouble = 0, None
             if moved:
                 # What comes meanwhile travels together: a ledger transaction for many batches instead of one for each.
                 await self._pause(self._pace.gather_seconds)

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from fabric.ledger.outbox import submission_of
-from fabric.ledger.port import Consume, Register, Settle, Submission, Work
+from fabric.ledger.port import Consume, Expire, Register, Settle, Submission, Work
 from fabric.store.values import (
     ConsumeBody,
+    ExpireBody,
     OutboxRow,
     Progress,
     RegisterBody,
@@ -49,5 +50,7 @@ def work_of(body: WorkBody) -> Work:
             return Settle(body.header, body.signatures)
         case ConsumeBody():
             return Consume(body.record, body.payload, body.header, body.index, body.path)
+        case ExpireBody():
+            return Expire(body.message)
         case _:
             assert_never(body)

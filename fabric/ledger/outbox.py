@@ -12,7 +12,7 @@ from fabric.core.backoff import delay_seconds
 from fabric.ledger.port import Observation, Phase, Receipt, Submission
 from fabric.store.values import Progress, WorkState
 
-PASSING: Final = frozenset({"NotSettled", "UnknownKey", "NotYetValid"})
+PASSING: Final = frozenset({"NotSettled", "UnknownKey", "NotYetValid", "NotYetExpired"})
 """Rules whose refusal may pass, since other work or time brings what they ask for. A reason begins with its rule."""
 MAX_PASSING_ATTEMPTS: Final = 32
 """With the backoff between them, about ten minutes."""
@@ -93,6 +93,11 @@ def write_receipt(receipt: Receipt) -> bytes:
     )
 
 
+def rule_of(reason: str) -> str:
+    """Returns the name of the rule with which the reason of a refusal begins."""
+    return reason.partition(":")[0].partition("(")[0].strip()
+
+
 def _expect(progress: Progress, *states: WorkState) -> None:
     if progress.state not in states:
         raise ValueError(f"expected work that is {' or '.join(states)}, got {progress.state}")
@@ -115,5 +120,4 @@ def _later(progress: Progress, now: int, seed: bytes) -> Progress:
 
 
 def _may_pass(progress: Progress, reason: str) -> bool:
-    rule = reason.partition(":")[0].partition("(")[0].strip()
-    return rule in PASSING and progress.attempts < MAX_PASSING_ATTEMPTS
+    return rule_of(reason) in PASSING and progress.attempts < MAX_PASSING_ATTEMPTS

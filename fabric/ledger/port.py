@@ -213,6 +213,11 @@ class RequestPage:
     requests: tuple[Request, ...]
     cursor: bytes
 
+    @property
+    def count(self) -> int:
+        """How many requests it holds."""
+        return len(self.requests)
+
 
 class EventKind(StrEnum):
     """Kinds of the events that have an index in a mailbox. The values are stored and never renamed."""
@@ -260,6 +265,11 @@ class MailboxPage:
 
     events: tuple[MailboxEvent, ...]
     cursor: bytes
+
+    @property
+    def count(self) -> int:
+        """How many events it holds."""
+        return len(self.events)
 
 
 class Ledger(Protocol):

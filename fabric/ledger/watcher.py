@@ -1,4 +1,4 @@
-"""The watcher of one ledger: follows its final requests by a durable cursor.
+"""The watcher of one ledger: follows its final requests, or the events of its mailbox, by a durable cursor.
 
 The cursor is moved by whoever accepts a page, in the transaction that stores what came of it; so a page that was not
 accepted is read again, and none is skipped.
@@ -7,7 +7,7 @@ accepted is read again, and none is skipped.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 
@@ -16,43 +16,72 @@ from fabric.core.clock import Clock
 from fabric.core.errors import FabricError, LedgerError, Reorged, StoreError
 from fabric.core.ids import DestinationId
 from fabric.ledger.alarm import Pause
-from fabric.ledger.port import RequestPage, RequestSource
+from fabric.ledger.port import MailboxPage, MailboxSource, RequestPage, RequestSource
 from fabric.store.store import Store
 
 _log = structlog.get_logger(__name__)
 
 PAGE: Final = 256
-"""Requests of one page."""
-Accept = Callable[[RequestPage], Awaitable[None]]
+"""Requests or events of one page."""
+
+
+class Page(Protocol):
+    """What a watcher needs to know of a page."""
+
+    @property
+    def cursor(self) -> bytes:
+        """Where the next page begins."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """How much it holds."""
+        ...
+
+
+P = TypeVar("P", bound=Page)
+Accept = Callable[[P], Awaitable[None]]
 """Stores what came of a page, and the page's cursor under the watcher's name, in one transaction."""
 
 
 @dataclass(frozen=True)
-class Watched:
+class Watched(Generic[P]):
     """What is watched.
 
     Attributes:
         destination: the ledger.
-        source: the ledger's requests.
+        name: which of its streams, as cursors are named.
+        read: reads a page after a cursor, of so much at most; raises ``LedgerUnavailable`` and ``Reorged``.
     """
 
     destination: DestinationId
-    source: RequestSource
+    name: str
+    read: Callable[[bytes, int], Awaitable[P]]
 
     @property
     def cursor(self) -> str:
         """Name of the cursor."""
-        return f"requests/{self.destination.hex()}"
+        return f"{self.name}/{self.destination.hex()}"
 
 
-class Watcher:
+def requests_of(destination: DestinationId, source: RequestSource) -> Watched[RequestPage]:
+    """Returns the requests of a ledger, to be watched."""
+    return Watched(destination, "requests", source.requests)
+
+
+def mailbox_of(destination: DestinationId, source: MailboxSource) -> Watched[MailboxPage]:
+    """Returns the mailbox of a ledger, to be watched."""
+    return Watched(destination, "mailbox", source.mailbox_events)
+
+
+class Watcher(Generic[P]):
     """Reads pages and hands them over, one after the other."""
 
     def __init__(
         self,
-        watched: Watched,
+        watched: Watched[P],
         store: Store,
-        accept: Accept,
+        accept: Accept[P],
         clock: Clock,
         *,
         pause: Pause = asyncio.sleep,
@@ -85,7 +114,7 @@ class Watcher:
                 await self._pause(self._poll_seconds)
 
     async def step(self) -> bool:
-        """Reads one page and hands it over; says whether it held a request.
+        """Reads one page and hands it over; says whether it held anything.
 
         Raises:
             Reorged: what the cursor stands on is gone.
@@ -93,10 +122,10 @@ class Watcher:
             StoreError: the page was not stored.
         """
         cursor = await self._store.cursors.get(self._watched.cursor)
-        page = await self._watched.source.requests(cursor, PAGE)
+        page = await self._watched.read(cursor, PAGE)
         if page.cursor != cursor:
             await self._accept(page)
-        return bool(page.requests)
+        return page.count > 0
 
     async def _halt(self, error: Reorged) -> None:
         now = self._clock.unix_seconds()

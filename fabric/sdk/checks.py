@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from fabric.core.canonical import JsonObject
 from fabric.core.errors import AuthorError
 from fabric.sdk.context import Context
+from fabric.sdk.places import place_of, place_of_class
 
 MARK: Final = "__cryptlet_method__"
 MAX_NAME_LENGTH: Final = 64
@@ -127,7 +128,8 @@ def _check_constructor(cls: type) -> None:
 
 
 def _method(cls: type, name: str, function: object) -> Method:
-    where = f"{cls.__name__}.{name}"
+    assert isinstance(function, FunctionType)  # noqa: S101 - the decorator takes nothing else
+    where = f"{cls.__name__}.{name} ({place_of(function.__code__)})"
     if not _NAME.fullmatch(name):
         _refuse(
             where,
@@ -135,7 +137,6 @@ def _method(cls: type, name: str, function: object) -> Method:
             "contracts and other languages address a method by name",
             f"use 1 to {MAX_NAME_LENGTH} of a-z, 0-9 and _, beginning with a letter",
         )
-    assert isinstance(function, FunctionType)  # noqa: S101 - the decorator takes nothing else
     _check_synchronous(where, function)
     parameter = _check_parameters(where, name, function)
     hints = _hints(where, name, function)
@@ -235,6 +236,6 @@ def _schema(where: str, model: type[BaseModel], mode: typing.Literal["validation
 
 def _refuse(where: type | str, what: str, why: str, fix: str) -> NoReturn:
     """Raises the author's error: where, what, why, how to fix it."""
-    name = where if isinstance(where, str) else where.__name__
+    name = where if isinstance(where, str) else f"{where.__name__} ({place_of_class(where)})"
     message = f"cryptlet {name}: {what}; {why}; {fix}"
     raise AuthorError(message)

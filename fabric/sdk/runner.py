@@ -10,7 +10,6 @@ import re
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Final
 
 from pydantic import BaseModel, ValidationError
@@ -27,6 +26,7 @@ from fabric.core.errors import (
 from fabric.sdk.checks import Method
 from fabric.sdk.context import Context
 from fabric.sdk.cryptlet import Cryptlet, InvalidInput
+from fabric.sdk.places import is_bundled, place_of
 
 MAX_MESSAGE: Final = 500
 """Longest message in characters that is taken over from an author's exception."""
@@ -149,8 +149,10 @@ def _write(method: Method, result: object) -> bytes:
 
 
 def _malformed(model: type[BaseModel], error: ValidationError) -> Malformed:
-    """Names the first field that does not fit, and says how many more there are."""
-    first, *more = error.errors(include_url=False, include_context=False, include_input=False)
+    """Names the field that does not fit, and says how many more there are."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    # A slip in a name makes two errors; the one that names the slip helps, not the one of the field that lacks.
+    first, *more = sorted(found, key=lambda detail: detail["type"] != "extra_forbidden")
     field = "input" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
     rest = f" (and {len(more)} more)" if more else ""
     return Malformed(_printable(field), _printable(_reason(model, first)) + rest)
@@ -167,13 +169,22 @@ def _described(error: BaseException) -> str:
     """Returns type, message and place of an author's exception, bounded and printable."""
     # Walked by hand: traceback.extract_tb would look up source lines, and a container has no files to look into.
     places = [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-    own = [(code, line) for code, line in places if code.co_filename != __file__]
+    outside = [(code, line) for code, line in places if code.co_filename != __file__]
+    # What a library raises is told where the author called it.
+    own = [(code, line) for code, line in outside if is_bundled(code)] or outside
     place = ""
     if own:
         code, line = own[-1]
-        place = f" ({PurePath(code.co_filename).name}:{line} in {code.co_name})"
-    text = _printable(str(error))
+        place = f" ({place_of(code, line)} in {code.co_name})"
+    text = _validation(error) if isinstance(error, ValidationError) else _printable(str(error))
     return f"{type(error).__name__}: {text}{place}" if text else f"{type(error).__name__}{place}"
+
+
+def _validation(error: ValidationError) -> str:
+    """Returns the first finding in one line; pydantic's own text has several, and an address."""
+    first, *more = error.errors(include_url=False, include_context=False, include_input=False)
+    field = ".".join(map(str, (error.title, *first["loc"])))
+    return _printable(f"{field}: {first['msg']}" + (f" (and {len(more)} more)" if more else ""))
 
 
 def _printable(text: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, func, select
 
 from fabric.core.errors import NotFound
 from fabric.core.ids import (
@@ -52,6 +52,16 @@ class Invocations:
     async def find(self, ids: Sequence[InvocationId]) -> dict[InvocationId, StoredResult]:
         """Returns the results there are, by id."""
         return await self._database.read(partial(_by_id, ids=ids))
+
+    async def counts(self) -> tuple[int, int]:
+        """Returns how many invocations have an output, and how many a failure."""
+        query = select(func.count(), func.count(invocations.c.failure_code)).select_from(invocations)
+
+        def work(connection: Connection) -> tuple[int, int]:
+            row = connection.execute(query).one()
+            return row[0] - row[1], row[1]
+
+        return await self._database.read(work)
 
     async def input(self, invocation: InvocationId) -> bytes:
         """Returns the exact input of an accepted invocation.

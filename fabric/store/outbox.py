@@ -1,6 +1,6 @@
 """The rows of the outbox: what is to be done on each ledger and how far it has come."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -15,9 +15,10 @@ from fabric.store.bulk import chunks
 from fabric.store.codec import read_signatures
 from fabric.store.database import Database
 from fabric.store.packing import PackedBatch
-from fabric.store.schema import OPEN, attestations, batches, halts, outbox
+from fabric.store.schema import OPEN, attestations, batches, halts, messages, outbox
 from fabric.store.values import (
     ConsumeBody,
+    ExpireBody,
     OutboxRow,
     Progress,
     SettleBody,
@@ -26,6 +27,7 @@ from fabric.store.values import (
     WorkState,
 )
 from fabric.trust.batch import Header
+from fabric.trust.message import Message
 
 _ROW: Final = (
     outbox.c.seq,
@@ -57,6 +59,11 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         """Works on ``database``."""
         self._database = database
+        self._listeners: list[Callable[[], None]] = []
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Has ``listener`` called on the event loop after each commit that moved work on."""
+        self._listeners.append(listener)
 
     async def in_flight(self, destination: DestinationId) -> list[OutboxRow]:
         """Returns every row that has a submission or an effect that is not final, oldest first."""
@@ -96,12 +103,26 @@ class Outbox:
         """
         if changes:
             await self._database.write(partial(_save, changes=changes))
+            for listener in self._listeners:
+                listener()
 
     async def progress(self, destination: DestinationId, work_id: bytes) -> Progress | None:
         """Returns how far one piece of work has come, None where it is not in the outbox."""
         query = select(*_ROW).where(outbox.c.destination == destination, outbox.c.work_id == work_id)
         rows = await self._database.read(partial(_rows, query=query))
         return rows[0].progress if rows else None
+
+    async def found(self, destination: DestinationId, work_ids: Sequence[bytes]) -> dict[bytes, Progress]:
+        """Returns how far pieces of work on a ledger have come, of those that are in the outbox."""
+
+        def work(connection: Connection) -> dict[bytes, Progress]:
+            rows: list[OutboxRow] = []
+            for part in chunks(work_ids):
+                same = (outbox.c.destination == destination, outbox.c.work_id.in_(part))
+                rows += _rows(connection, select(*_ROW).where(*same))
+            return {row.work_id: row.progress for row in rows}
+
+        return await self._database.read(work)
 
     async def newest_final_batch(self, destination: DestinationId) -> BatchId | None:
         """Returns the batch whose settlement became final last, None where there is none yet."""
@@ -230,12 +251,9 @@ def _bodies(connection: Connection, rows: Sequence[OutboxRow]) -> dict[int, Work
     by_kind: dict[WorkKind, list[int]] = {}
     for row in rows:
         by_kind.setdefault(row.kind, []).append(row.seq)
-    for part in chunks(by_kind.get(WorkKind.REGISTER, [])):
-        found |= _registrations(connection, part)
-    for part in chunks(by_kind.get(WorkKind.SETTLE, [])):
-        found |= _settlements(connection, part)
-    for part in chunks(by_kind.get(WorkKind.CONSUME, [])):
-        found |= _consumptions(connection, part)
+    for kind, seqs in by_kind.items():
+        for part in chunks(seqs):
+            found |= _BODIES[kind](connection, part)
     if len(found) != len(rows):
         message = f"{len(rows) - len(found)} outbox rows have no body"
         raise StoreError(message)
@@ -279,6 +297,20 @@ def _consumptions(connection: Connection, seqs: Sequence[int]) -> Mapping[int, W
     return found
 
 
+def _tombstones(connection: Connection, seqs: Sequence[int]) -> Mapping[int, WorkBody]:
+    query = select(outbox.c.seq, messages.c.words).join(messages, messages.c.seq == outbox.c.message)
+    rows = connection.execute(query.where(outbox.c.seq.in_(seqs)))
+    return {row.seq: ExpireBody(Message.decode(row.words)) for row in rows}
+
+
 def _consume_body(header: Header, packed: PackedBatch, position: int) -> ConsumeBody:
     sealed = packed.sealed(position)
     return ConsumeBody(sealed.record, sealed.payload, header, position, packed.path(position))
+
+
+_BODIES: Final[Mapping[WorkKind, Callable[[Connection, Sequence[int]], Mapping[int, WorkBody]]]] = {
+    WorkKind.REGISTER: _registrations,
+    WorkKind.SETTLE: _settlements,
+    WorkKind.CONSUME: _consumptions,
+    WorkKind.EXPIRE: _tombstones,
+}

@@ -39,6 +39,10 @@ OPEN: Final = "state NOT IN ('final', 'refused')"
 """Of the outbox: rows that somebody still has to work on."""
 UNANSWERED: Final = "state IN ('ready', 'waiting-for-input')"
 """Of the requests: rows that have no answer and were not refused."""
+ON_THE_WAY: Final = "state NOT IN ('acknowledged', 'refunded')"
+"""Of the messages: rows that somebody still has to work on."""
+WAITING: Final = "work IS NOT NULL"
+"""Of the messages: rows that wait for a row of the outbox."""
 
 bindings = Table(
     "bindings",
@@ -129,6 +133,7 @@ outbox = Table(
     Column("attestation", Number, ForeignKey("attestations.seq")),
     Column("batch", Number, ForeignKey("batches.seq")),
     Column("position", Number),
+    Column("message", Number, ForeignKey("messages.seq")),
     Column("depends_on", LargeBinary),  # a work id of the same destination
     Column("state", String, nullable=False),
     Column("attempts", Number, nullable=False),
@@ -138,9 +143,11 @@ outbox = Table(
     Column("receipt", LargeBinary),  # canonical JSON
     Column("reason", String, nullable=False),
     UniqueConstraint("destination", "work_id"),
-    CheckConstraint("kind IN ('register', 'settle', 'consume')", name="kind"),
+    CheckConstraint("kind IN ('register', 'settle', 'consume', 'expire')", name="kind"),
     CheckConstraint("state IN ('new', 'prepared', 'submitted', 'included', 'final', 'refused')", name="state"),
-    CheckConstraint("(attestation IS NULL) <> (batch IS NULL)", name="one_source"),
+    CheckConstraint("(attestation IS NOT NULL) = (kind = 'register')", name="attestation"),
+    CheckConstraint("(batch IS NOT NULL) = (kind IN ('settle', 'consume'))", name="batch"),
+    CheckConstraint("(message IS NOT NULL) = (kind = 'expire')", name="message"),
     CheckConstraint("(position IS NOT NULL) = (kind = 'consume')", name="position"),
 )
 """Work for the ledgers, see docs/spec/outbox.md."""
@@ -153,6 +160,96 @@ Index(
     postgresql_where=text(OPEN),
 )
 Index("ix_outbox_batch", outbox.c.batch, outbox.c.position)
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("seq", Number, primary_key=True),
+    Column("id", LargeBinary, nullable=False, unique=True),
+    Column("words", LargeBinary, nullable=False),
+)
+"""Channels that an end opened; which ends did is said by the events."""
+
+mail = Table(
+    "mail",
+    metadata,
+    Column("seq", Number, primary_key=True),
+    Column("destination", LargeBinary, nullable=False),
+    Column("position", Number, nullable=False),  # the mailbox's own counter
+    Column("kind", String, nullable=False),
+    Column("subject", LargeBinary, nullable=False),  # id of the channel or the message
+    Column("words", LargeBinary, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("time", Number, nullable=False),
+    Column("place", Number, nullable=False),
+    Column("locator", String, nullable=False),
+    UniqueConstraint("destination", "position"),
+    UniqueConstraint("subject", "destination"),  # a ledger tells once of what happened to something there
+    CheckConstraint("kind IN ('opened', 'sent', 'delivered', 'expired')", name="kind"),
+)
+"""Final events of the ledgers' mailboxes, seen exactly once each."""
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("seq", Number, primary_key=True),
+    Column("id", LargeBinary, nullable=False, unique=True),
+    Column("channel", LargeBinary, nullable=False),
+    Column("source", LargeBinary, nullable=False),
+    Column("destination", LargeBinary, nullable=False),
+    Column("words", LargeBinary, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("detail", String, nullable=False),
+    Column("attempt", Number, nullable=False),
+    Column("tries", Number, nullable=False),
+    Column("not_before", Number, nullable=False),
+    Column("due", Number, nullable=False),
+    Column("waits_on", LargeBinary, nullable=False),  # the ledger of the outbox row that is awaited
+    Column("work", LargeBinary),  # its work id
+    Column("seen", String, nullable=False),  # its state when it was looked at last
+    Column("version", Number, nullable=False),
+    Column("created", Number, nullable=False),
+    Column("changed", Number, nullable=False),
+    CheckConstraint(
+        "state IN ('sent', 'delivering', 'expiring', 'delivered', 'expired', 'acknowledging', 'acknowledged', "
+        "'refunded')",
+        name="state",
+    ),
+)
+"""Messages on their way, one row for each that a ledger of this fabric sent."""
+
+Index(
+    "ix_messages_due",
+    messages.c.due,
+    sqlite_where=text(ON_THE_WAY),
+    postgresql_where=text(ON_THE_WAY),
+)
+Index(
+    "ix_messages_waiting",
+    messages.c.waits_on,
+    messages.c.work,
+    sqlite_where=text(WAITING),
+    postgresql_where=text(WAITING),
+)
+Index("ix_messages_channel", messages.c.channel, messages.c.source)
+
+message_steps = Table(
+    "message_steps",
+    metadata,
+    Column("seq", Number, primary_key=True),
+    Column("message", Number, ForeignKey("messages.seq"), nullable=False, index=True),
+    Column("time", Number, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("detail", String, nullable=False),
+    Column("attempt", Number, nullable=False),
+    Column("ledger", LargeBinary),
+    Column("locator", String, nullable=False),
+    Column("ledger_time", Number, nullable=False),
+    Column("invocation", LargeBinary),
+)
+"""What became of each message, step by step, for people."""
 
 cursors = Table(
     "cursors",

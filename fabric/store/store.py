@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from fabric.core.clock import Clock
-from fabric.core.ids import DestinationId, InvocationId
+from fabric.core.ids import DestinationId, InvocationId, MessageId
 from fabric.store.accepting import Acceptance, enqueue, keep_long_inputs, stored_already
 from fabric.store.attestations import Attestations, store_attestation
 from fabric.store.blobs import BlobStore
@@ -14,6 +14,9 @@ from fabric.store.catalogue import Bindings, Publications
 from fabric.store.cursors import Cursors
 from fabric.store.database import Conflict, Database, open_database
 from fabric.store.invocations import Invocations
+from fabric.store.mail import MessageChange
+from fabric.store.mailbox import Mailboxes
+from fabric.store.messages import Messages
 from fabric.store.outbox import Outbox
 from fabric.store.proofs import Proofs
 from fabric.store.requests import Requests
@@ -28,6 +31,8 @@ class Store:
         outbox: work for the ledgers.
         proofs: material of proofs.
         requests: what ledgers asked for.
+        mailboxes: what ledgers told of messages.
+        messages: messages on their way.
         bindings: bindings in force.
         publications: publications of loaded bundles.
         attestations: enclaves' attestation results.
@@ -44,6 +49,8 @@ class Store:
         self.outbox = Outbox(database)
         self.proofs = Proofs(database)
         self.requests = Requests(database)
+        self.mailboxes = Mailboxes(database)
+        self.messages = Messages(database)
         self.bindings = Bindings(database)
         self.publications = Publications(database)
         self.attestations = Attestations(database)
@@ -88,6 +95,12 @@ class Store:
         work = partial(store_attestation, item=attestation, registered_on=registered_on, created=now)
         await self._database.write(work)
         self._tell(registered_on)
+
+    async def carry(self, changes: Sequence[MessageChange]) -> set[MessageId]:
+        """Stores what becomes of messages and the work that it makes; see ``Messages.save``."""
+        stored = await self.messages.save(changes, self._clock.unix_seconds())
+        self._tell({one.tombstone.destination for one in changes if one.tombstone})
+        return stored
 
     async def aclose(self) -> None:
         """Waits for what is running and closes the database; idempotent."""

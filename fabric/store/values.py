@@ -16,6 +16,7 @@ from fabric.core.ids import (
 from fabric.core.model import Invocation, Outcome
 from fabric.trust.attestation import AttestationResult
 from fabric.trust.batch import Header
+from fabric.trust.message import Message
 from fabric.trust.record import Record
 from fabric.trust.schemes import Signature
 
@@ -92,6 +93,7 @@ class WorkKind(StrEnum):
     REGISTER = "register"
     SETTLE = "settle"
     CONSUME = "consume"
+    EXPIRE = "expire"
 
 
 class WorkState(StrEnum):
@@ -139,7 +141,14 @@ class ConsumeBody:
     path: tuple[Digest, ...]
 
 
-WorkBody = RegisterBody | SettleBody | ConsumeBody
+@dataclass(frozen=True, slots=True)
+class ExpireBody:
+    """The tombstone of a message whose time is over."""
+
+    message: Message
+
+
+WorkBody = RegisterBody | SettleBody | ConsumeBody | ExpireBody
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,9 @@ class _Delay:
 class RequestTrigger:
     """Turns the requests of one ledger into invocations."""
 
-    def __init__(self, watched: Watched, store: Store, run: Run, clock: Clock, *, pause: Pause = asyncio.sleep) -> None:
+    def __init__(
+        self, watched: Watched[RequestPage], store: Store, run: Run, clock: Clock, *, pause: Pause = asyncio.sleep
+    ) -> None:
         """Takes its parts; ``accept`` is for the ledger's watcher, ``run`` and ``input_arrived`` for the gateway."""
         self._watched = watched
         self._store = store

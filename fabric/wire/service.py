@@ -11,6 +11,7 @@ from fabric.core.errors import Malformed
 from fabric.core.ids import DestinationId, Digest, InvocationId
 from fabric.core.model import Failure
 from fabric.wire.reading import parse, word
+from fabric.wire.status import decode_get_status, decode_status, encode_get_status, encode_status
 from fabric.wire.v1 import fabric_pb2 as pb
 
 SERVICE: Final = "fabric.v1.Fabric"
@@ -250,4 +251,5 @@ METHODS: Final[Mapping[str, Method]] = {
         lambda value: pb.PutBindingReply(version=value.digest).SerializeToString(),
         lambda data: BlobName(Digest(word(parse(pb.PutBindingReply, data).version, "PutBinding.version"))),
     ),
+    "GetStatus": Method(encode_get_status, decode_get_status, encode_status, decode_status),
 }

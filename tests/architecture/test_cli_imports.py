@@ -21,7 +21,22 @@ print(json.dumps({"code": code or 0, "modules": sorted(sys.modules)}), file=sys.
 """
 
 
-COMMANDS: Final = ("bind", "build", "demo", "invoke", "publish", "result", "up", "verify")
+COMMANDS: Final = (
+    "bind",
+    "build",
+    "completion",
+    "demo",
+    "devnet",
+    "invoke",
+    "new",
+    "publish",
+    "result",
+    "run",
+    "status",
+    "test",
+    "up",
+    "verify",
+)
 
 
 @pytest.mark.parametrize("arguments", ["--help", "--version", *(f"{name} --help" for name in COMMANDS)])

@@ -1,6 +1,6 @@
 """A backend behind a real gRPC door that answers what it is told to; as a program, a door in a process of its own.
 
-``python -m tests.support.doors TARGET KEY`` serves until standard input ends.
+``python -m tests.support.doors TARGET KEY [CALLER]`` serves until standard input ends.
 """
 
 import asyncio
@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fabric.client import Answer, Call, InvokeReply, Result
-from fabric.core.ids import BindingVersion, DestinationId, Digest, InvocationId, sha256
+from fabric.core.ids import BindingVersion, DestinationId, Digest, FabricId, InvocationId, sha256
 from fabric.core.model import Failure
 from fabric.gateway.door import Door, serve
 from fabric.wire.service import Anchor, InvokeRequest
+from fabric.wire.status import BindingStatus, EnclaveStatus, LedgerStatus, OutboxCount, Status
 from tests.support.trust_samples import word
 
 KEY = "a key"
@@ -85,18 +86,42 @@ class StandIn:
         return BindingVersion(sha256(document))
 
 
-def door_of(backend: StandIn, key: str = KEY) -> Door:
-    """Returns a door that knows the caller ``acme`` by a key."""
-    return Door(backend, {"other": "00" * 32, "acme": hashlib.sha256(key.encode()).hexdigest()})
+STATUS = Status(
+    fabric=FabricId(word("fabric")),
+    ledgers=(
+        LedgerStatus("native", "native", DESTINATION, "working", "", "active"),
+        LedgerStatus("ethereum", "ethereum", DestinationId(word("other")), "halted", "a reorg beyond finality"),
+    ),
+    enclaves=(EnclaveStatus("1", word("key"), b"a" * 20, "zygote-ns+lock", 3, 77, "software"),),
+    ray_jailed=True,
+    bindings=(
+        BindingStatus(
+            "shipments", BindingVersion(word("binding")), "cold-chain@1.0.0", ("judge",), ("acme",), ("native",)
+        ),
+    ),
+    succeeded=12,
+    failed=1,
+    outbox=(OutboxCount("native", "settle", "final", 3), OutboxCount("ethereum", "settle", "new", 2)),
+)
 
 
-async def main(target: str, key: str) -> None:
+async def report() -> Status:
+    """Returns ``STATUS``."""
+    return STATUS
+
+
+def door_of(backend: StandIn, key: str = KEY, caller: str = "acme") -> Door:
+    """Returns a door that knows a caller by a key."""
+    return Door(backend, {"other": "00" * 32, caller: hashlib.sha256(key.encode()).hexdigest()}, report)
+
+
+async def main(target: str, key: str, caller: str = "acme") -> None:
     """Serves a stand-in until standard input ends."""
-    server, _ = await serve(door_of(StandIn(), key), target)
+    opened = await serve(door_of(StandIn(), key, caller), target)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.read)
-    await server.stop(0)
+    await opened.close(0)
 
 
 if __name__ == "__main__":

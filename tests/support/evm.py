@@ -13,7 +13,7 @@ from adapters.ethereum.accounts import DEPLOY_GAS, NodeAccount, created
 from adapters.ethereum.anvil import Anvil, Options
 from adapters.ethereum.client import EthereumLedger
 from adapters.ethereum.contracts import load
-from adapters.ethereum.devnet import deploy_settlement, fund, settings_of
+from adapters.ethereum.devnet import deploy_settlement, settings_of
 from adapters.ethereum.integrator import EthereumContract
 from adapters.ethereum.plugin import open_ledger
 from adapters.ethereum.rpc import Rpc
@@ -160,7 +160,7 @@ async def world(folder: Path, genesis_time: int = 0, *, is_registered: bool = Tr
         rpc = Rpc(node.url)
         deployer = await NodeAccount.open(rpc, 0)
         made = await deploy_settlement(deployer, [batches.APPRAISER.public.address], 1, SALT)
-        await fund(rpc, RELAYER.address)
+        await node.fund(rpc, RELAYER.address)
         settings = settings_of(made, node.url) | {"finality": FINALITY}
         clock = FrozenClock()
         ledger = await open_ledger(settings, clock, RELAYER)

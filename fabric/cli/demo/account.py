@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import typer
 
@@ -116,6 +117,15 @@ def _verdict(contract: JsonObject) -> list[str]:
     return _facts(facts | (judgement if isinstance(judgement, dict) else {}))
 
 
+_ASSERTED: Final = (
+    "    final is the fabric's view, 4 blocks deep; a plain development chain has no seals, so that offline",
+    "    its receipts count as included, asserted by the operator's node",
+)
+_PROVEN: Final = (
+    "    final is shown offline too: the receipts hold the seals of more than half of the pinned signers",
+)
+
+
 def _anchors(ending: Ending) -> list[str]:
     lines = []
     for ledger in dict.fromkeys(entry.ledger for entry in ending.entries):
@@ -127,10 +137,7 @@ def _anchors(ending: Ending) -> list[str]:
             gas = group[0].cost.get("gas")
             cost = f"; {gas} gas = {gas / len(group):.0f} a result" if gas else ""
             lines.append(f"    {len(group):4} in {place}{cost}")
-    lines.append(
-        "    final is the fabric's view, 4 blocks deep; a plain development chain has no seals, so that offline"
-    )
-    lines.append("    its receipts count as included, asserted by the operator's node")
+    lines += _PROVEN if ending.accepted["source"] == "proven" else _ASSERTED
     lines.append(f"the settlement contract confirms {ending.checked_on_chain} of them on chain")
     lines.append(f"consumed from the batch: {ending.consumed['invocation']}")
     lines.append(f"    in {ending.consumed['locator']}; {ending.consumed['gas']} gas")

@@ -14,6 +14,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for this run: state, proofs, files.")] = DEFAULT_OUT,
     shipments: Annotated[int, typer.Option(min=1, max=1024, help="How many further shipments are streamed.")] = 256,
     seed: Annotated[int, typer.Option(help="Seed of the generated logger files.")] = 2026,
+    poa: Annotated[bool, typer.Option("--poa", help="On a proof-of-authority network of three geth signers.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """Run the main job: a cold-chain cryptlet, two ledgers, a contract, proofs, and a refusal."""
@@ -24,7 +25,7 @@ def demo(
     from fabric.cli.demo.story import Story
 
     with Progress(quiet=as_json or not sys.stderr.isatty()) as progress:
-        ending = asyncio.run(Story(_fresh(out), shipments, seed, progress).tell())
+        ending = asyncio.run(Story(_fresh(out), shipments, seed, progress, poa=poa).tell())
     if as_json:
         typer.echo(json.dumps(to_document(ending), indent=2))
     else:

@@ -38,9 +38,13 @@ CONSUMED_INDEX: Final = 16
 class Story:
     """One run of the demo."""
 
-    def __init__(self, folder: Path, shipments: int, seed: int, progress: Progress) -> None:
-        """Takes the run's own folder, the number of streamed shipments and the seed of their logger files."""
+    def __init__(self, folder: Path, shipments: int, seed: int, progress: Progress, *, poa: bool = False) -> None:
+        """Takes the run's own folder, the number of streamed shipments and the seed of their logger files.
+
+        ``poa`` takes a proof-of-authority network for the Ethereum ledger, instead of anvil.
+        """
         self._folder = folder
+        self._ledgers = _POA if poa else ""
         self._shipments = shipments
         self._seed = seed
         self._progress = progress
@@ -76,7 +80,8 @@ class Story:
         step.done()
         self._ending.bundle = built | published
         config = self._folder / "cryptlet-fabric.toml"
-        config.write_text(_CONFIG.format(state=self._state, registry=registry, publisher=published["publisher"]))
+        text = _CONFIG.format(state=self._state, registry=registry, publisher=published["publisher"])
+        config.write_text(text + self._ledgers)
         return config, Measurement(parse_word(published["measurement"], "measurement"))
 
     @asynccontextmanager
@@ -239,6 +244,14 @@ demo = "{publisher}"
 
 [gateway]
 listen = "127.0.0.1:0"
+"""
+_POA: Final = """
+[ledgers.native]
+kind = "native"
+
+[ledgers.ethereum]
+kind = "ethereum"
+options = { network = "clique" }
 """
 
 

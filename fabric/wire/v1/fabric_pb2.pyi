@@ -132,3 +132,89 @@ class PutBindingReply(_message.Message):
     VERSION_FIELD_NUMBER: _ClassVar[int]
     version: bytes
     def __init__(self, version: _Optional[bytes] = ...) -> None: ...
+
+class GetStatusRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class LedgerStatus(_message.Message):
+    __slots__ = ("name", "kind", "destination", "state", "reason", "key_state")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    KEY_STATE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    kind: str
+    destination: bytes
+    state: str
+    reason: str
+    key_state: str
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., destination: _Optional[bytes] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., key_state: _Optional[str] = ...) -> None: ...
+
+class EnclaveStatus(_message.Message):
+    __slots__ = ("name", "ed25519_key", "address", "isolation", "epoch", "pid", "assurance")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ED25519_KEY_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    ISOLATION_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    ASSURANCE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    ed25519_key: bytes
+    address: bytes
+    isolation: str
+    epoch: int
+    pid: int
+    assurance: str
+    def __init__(self, name: _Optional[str] = ..., ed25519_key: _Optional[bytes] = ..., address: _Optional[bytes] = ..., isolation: _Optional[str] = ..., epoch: _Optional[int] = ..., pid: _Optional[int] = ..., assurance: _Optional[str] = ...) -> None: ...
+
+class BindingStatus(_message.Message):
+    __slots__ = ("name", "version", "cryptlet", "methods", "callers", "ledgers")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    CRYPTLET_FIELD_NUMBER: _ClassVar[int]
+    METHODS_FIELD_NUMBER: _ClassVar[int]
+    CALLERS_FIELD_NUMBER: _ClassVar[int]
+    LEDGERS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: bytes
+    cryptlet: str
+    methods: _containers.RepeatedScalarFieldContainer[str]
+    callers: _containers.RepeatedScalarFieldContainer[str]
+    ledgers: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[bytes] = ..., cryptlet: _Optional[str] = ..., methods: _Optional[_Iterable[str]] = ..., callers: _Optional[_Iterable[str]] = ..., ledgers: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class OutboxCount(_message.Message):
+    __slots__ = ("ledger", "kind", "state", "count")
+    LEDGER_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    ledger: str
+    kind: str
+    state: str
+    count: int
+    def __init__(self, ledger: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+
+class Status(_message.Message):
+    __slots__ = ("fabric", "ledgers", "enclaves", "ray_jailed", "bindings", "succeeded", "failed", "outbox")
+    FABRIC_FIELD_NUMBER: _ClassVar[int]
+    LEDGERS_FIELD_NUMBER: _ClassVar[int]
+    ENCLAVES_FIELD_NUMBER: _ClassVar[int]
+    RAY_JAILED_FIELD_NUMBER: _ClassVar[int]
+    BINDINGS_FIELD_NUMBER: _ClassVar[int]
+    SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    OUTBOX_FIELD_NUMBER: _ClassVar[int]
+    fabric: bytes
+    ledgers: _containers.RepeatedCompositeFieldContainer[LedgerStatus]
+    enclaves: _containers.RepeatedCompositeFieldContainer[EnclaveStatus]
+    ray_jailed: bool
+    bindings: _containers.RepeatedCompositeFieldContainer[BindingStatus]
+    succeeded: int
+    failed: int
+    outbox: _containers.RepeatedCompositeFieldContainer[OutboxCount]
+    def __init__(self, fabric: _Optional[bytes] = ..., ledgers: _Optional[_Iterable[_Union[LedgerStatus, _Mapping]]] = ..., enclaves: _Optional[_Iterable[_Union[EnclaveStatus, _Mapping]]] = ..., ray_jailed: _Optional[bool] = ..., bindings: _Optional[_Iterable[_Union[BindingStatus, _Mapping]]] = ..., succeeded: _Optional[int] = ..., failed: _Optional[int] = ..., outbox: _Optional[_Iterable[_Union[OutboxCount, _Mapping]]] = ...) -> None: ...

@@ -14,6 +14,7 @@ from adapters.ethereum import answers, anvil
 from adapters.ethereum.anvil import Anvil, Options, find_anvil
 from adapters.ethereum.devnet import EthereumDevnet, start
 from adapters.ethereum.integrator import open_integrator
+from adapters.ethereum.networks import Network
 from adapters.ethereum.plugin import open_ledger
 from adapters.ethereum.rpc import Rpc
 from adapters.ethereum.transactions import decode
@@ -41,7 +42,7 @@ async def devnet(folder: Path, options: JsonObject = QUICK) -> EthereumDevnet:
     return await start(folder, options, FrozenClock())
 
 
-async def head(node: Anvil) -> int:
+async def head(node: Network) -> int:
     rpc = Rpc(node.url)
     try:
         (number,) = await rpc.ask([("eth_blockNumber", [])])
@@ -59,7 +60,7 @@ async def test_a_deployment_is_found_again_after_a_restart(tmp_path: Path) -> No
     await first.aclose()
     second = await devnet(tmp_path)
     try:
-        assert second.node.port == first.node.port
+        assert second.network.url == first.network.url
         assert await second.found(FOUNDING) == founded
         ledger = await open_ledger(founded.settings, FrozenClock(), RELAYER)
         assert ledger.destination == founded.destination
@@ -110,7 +111,7 @@ async def test_the_relayer_can_pay(tmp_path: Path) -> None:
     try:
         founded = await net.found(FOUNDING)
         ledger = await open_ledger(founded.settings, FrozenClock(), RELAYER)
-        (submission,) = await ledger.prepare([await _registration(net.node, founded.destination.id)], [])
+        (submission,) = await ledger.prepare([await _registration(net.network, founded.destination.id)], [])
         await ledger.submit([submission])
         assert decode(submission.data).to == founded.destination.settlement[-20:]
 
@@ -226,7 +227,7 @@ async def test_an_integrator_deploys_asks_and_reads(tmp_path: Path) -> None:
             await contract.bind(batches.BINDING)
         invocation = await contract.request(sha256(b"file"))
         ledger = await open_ledger(founded.settings, FrozenClock())
-        await _pass_blocks(net.node, 2)
+        await _pass_blocks(net.network, 2)
         page = await ledger.requests(b"", 10)
         assert [(each.invocation, each.requester) for each in page.requests] == [(invocation, contract.account)]
         state = await contract.read()
@@ -243,7 +244,7 @@ async def test_an_integrator_deploys_asks_and_reads(tmp_path: Path) -> None:
         await net.aclose()
 
 
-async def _registration(node: Anvil, destination: DestinationId) -> Register:
+async def _registration(node: Network, destination: DestinationId) -> Register:
     rpc = Rpc(node.url)
     (latest,) = await rpc.ask([("eth_getBlockByNumber", ["latest", False])])
     await rpc.aclose()
@@ -251,7 +252,7 @@ async def _registration(node: Anvil, destination: DestinationId) -> Register:
     return Register(body.result, body.destinations, body.signatures)
 
 
-async def _pass_blocks(node: Anvil, count: int) -> None:
+async def _pass_blocks(node: Network, count: int) -> None:
     rpc = Rpc(node.url)
     await rpc.ask([("anvil_mine", [hex(count)])])
     await rpc.aclose()

@@ -60,7 +60,7 @@ def test_sources_may_lie_in_a_root(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("toml", "source", "error", "message"),
     [
-        (TOML, SOURCE.replace("def greet", "async def greet"), AuthorError, "Greeter.greet: it is `async`"),
+        (TOML, SOURCE.replace("def greet", "async def greet"), AuthorError, "__init__.py:13): it is `async`"),
         (TOML, SOURCE + "\n1 +\n", AuthorError, "__init__.py:18: invalid syntax"),
         (TOML, SOURCE + "\nimport missing\n", AuthorError, "No module named 'missing'"),
         (TOML, SOURCE + "\nfrom . import left_out\n", AuthorError, "left_out"),

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import fabric
 from fabric.cli.main import main, refuse_shadowed_packages
 from fabric.core.errors import ConfigError
 from fabric.core.ids import FabricId
-from fabric.gateway.endpoint import KEY_FILE, Endpoint, OpenLedger
+from fabric.gateway.endpoint import KEY_FILE, LOCAL_CALLER, Endpoint, OpenLedger
 from tests.support.doors import INVOCATION
 from tests.support.proofs import NATIVE
 from tests.support.trust_samples import word
@@ -52,16 +53,23 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A state folder whose endpoint is a stand-in behind a real door."""
     folder = tmp_path_factory.mktemp("state")
+    with serving(folder):
+        yield folder
+
+
+@contextmanager
+def serving(folder: Path, caller: str = "acme") -> Iterator[None]:
+    """Makes a state folder of a folder, whose endpoint is a stand-in behind a real door that knows one caller."""
     target = f"unix:{folder}/door"
     Endpoint(target, FabricId(word("fabric")), 1, {"native": OpenLedger(NATIVE, {})}).write(folder)
     (folder / KEY_FILE).parent.mkdir()
     (folder / KEY_FILE).write_text(KEY)
-    program = [sys.executable, "-m", "tests.support.doors", target, KEY]
+    program = [sys.executable, "-m", "tests.support.doors", target, KEY, caller]
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdin is not None
         assert process.stdout.readline() == "ready\n"
-        yield folder
+        yield
         process.stdin.close()
         assert process.wait(30) == 0
 
@@ -110,9 +118,39 @@ def test_bind(command: Command, state: Path, tmp_path: Path) -> None:
     assert "did you mean 'native'?" in err
 
 
+def test_status(command: Command, tmp_path: Path) -> None:
+    with serving(tmp_path, LOCAL_CALLER):
+        code, out, _ = command("status", "--state", tmp_path)
+        assert code == 0
+        told = " ".join(out.split())
+        for part in (
+            f"target unix:{tmp_path}/door (pid 1)",
+            "1 zygote-ns+lock, software, epoch 3",
+            "native working, the enclave's key is active there",
+            "ethereum halted: a reorg beyond finality",
+            "shipments cold-chain@1.0.0 judge -> native",
+            "12 succeeded, 1 failed",
+            "native settle final 3",
+        ):
+            assert part in told, part
+        code, out, _ = command("status", "--state", tmp_path, "--json")
+        document: Any = json.loads(out)
+    assert code == 0
+    assert document["invocations"] == {"succeeded": 12, "failed": 1}
+    assert [item["state"] for item in document["ledgers"]] == ["working", "halted"]
+    assert document["outbox"][0] == {"ledger": "native", "kind": "settle", "state": "final", "count": 3}
+
+
+def test_only_the_operator_sees_the_status(command: Command, state: Path) -> None:
+    code, out, err = command("status", "--state", state)
+    assert (code, out) == (3, "")
+    assert "'acme' is no operator" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
+        (("status", "--state", "{nowhere}"), 2, "no fabric runs on"),
         (("result", "00", "--state", "{state}"), 2, "INVOCATION: expected 64"),
         (("result", "00" * 32, "--state", "{nowhere}"), 2, "no fabric runs on"),
         (("invoke", "b", "m", "{nowhere}", "--state", "{state}"), 2, "cannot be read: No such file"),
@@ -120,7 +158,7 @@ def test_bind(command: Command, state: Path, tmp_path: Path) -> None:
         (("up", "--config", "{nowhere}"), 2, "nowhere"),
         (("result", "00" * 32, "--state", "{state}", "--proofs", "/proc/no"), 1, "/proc/no"),
     ],
-    ids=["no-id", "no-fabric", "no-input", "no-binding", "no-config", "no-folder"],
+    ids=["no-status", "no-id", "no-fabric", "no-input", "no-binding", "no-config", "no-folder"],
 )
 def test_errors_are_one_sentence(
     command: Command, state: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, text: str

@@ -10,7 +10,7 @@ from fabric.core.ids import BindingVersion, sha256
 from fabric.ledger import watcher as watcher_module
 from fabric.ledger.port import RequestPage
 from fabric.ledger.rules.operations import Request
-from fabric.ledger.watcher import Watched, Watcher
+from fabric.ledger.watcher import Watcher, requests_of
 from fabric.store.values import CursorMove
 from tests.support.batches import RECIPIENT
 from tests.support.waiting import stop, until
@@ -25,7 +25,7 @@ class Following:
         self.pages: list[RequestPage] = []
         self.pauses: list[float] = []
         self.failure: Exception | None = None
-        self.watched = Watched(HERE.id, world.ledger)
+        self.watched = requests_of(HERE.id, world.ledger)
         self.watcher = Watcher(self.watched, world.store, self.accept, world.clock, pause=self.pause)
 
     async def accept(self, page: RequestPage) -> None:

@@ -193,7 +193,7 @@ class Picky(Cryptlet):
         ("import missing_module", "{}:Shop", "ModuleNotFoundError: No module named 'missing_module' ("),
         ("1 +", "{}:Shop", "SyntaxError"),
         ("raise SystemExit(1)", "{}:Shop", "SystemExit: 1"),
-        ("from fabric.sdk import Cryptlet\nclass A(Cryptlet): ...", "{}:A", "cryptlet A: it has no method"),
+        ("from fabric.sdk import Cryptlet\nclass A(Cryptlet): ...", "{}:A", "): it has no method"),
         ("", "{}", "expected 'module:Class'"),
         ("", "../{}:Shop", "expected 'module:Class'"),
         ("", "no_such_module:Shop", "No module named 'no_such_module'"),

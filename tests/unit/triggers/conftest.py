@@ -14,7 +14,7 @@ from fabric.core.model import Invocation, Outcome
 from fabric.ledger.fakes.memory import MemoryLedger
 from fabric.ledger.rules.operations import Request
 from fabric.ledger.rules.state import Genesis
-from fabric.ledger.watcher import Watched, Watcher
+from fabric.ledger.watcher import Watcher, requests_of
 from fabric.store.accepting import Acceptance
 from fabric.store.store import Store, open_store
 from fabric.store.values import Accepted, RequestRow, RequestState
@@ -56,7 +56,7 @@ class World:
     failures: dict[str, FabricError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.watched = Watched(HERE.id, self.ledger)
+        self.watched = requests_of(HERE.id, self.ledger)
         self.restart()
 
     def restart(self) -> None:

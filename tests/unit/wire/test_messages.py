@@ -29,6 +29,8 @@ from fabric.wire.service import (
     InvokeRequest,
     Result,
 )
+from fabric.wire.status import GetStatus
+from tests.support.doors import STATUS
 from tests.support.proofs import ENCLAVE, Recipe
 from tests.support.trust_samples import word
 
@@ -45,6 +47,7 @@ REQUESTS = [
     ("GetProof", GetProof(ID, PLACE)),
     ("PutBlob", Blob(b"\0")),
     ("PutBinding", Blob(b"")),
+    ("GetStatus", GetStatus()),
 ]
 REPLIES = [
     ("Invoke", InvokeReply((DONE, FAILED))),
@@ -54,6 +57,7 @@ REPLIES = [
     ("GetProof", Blob(b"proof")),
     ("PutBlob", BlobName(sha256(b""))),
     ("PutBinding", BlobName(sha256(b"b"))),
+    ("GetStatus", STATUS),
 ]
 
 
