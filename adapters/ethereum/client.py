@@ -8,17 +8,18 @@ from typing import Final
 from adapters.ethereum import abi, answers, calls
 from adapters.ethereum.fees import Fees
 from adapters.ethereum.lanes import Lane
+from adapters.ethereum.mailbox import Mailbox
 from adapters.ethereum.observe import Node, Observer, read_stored
 from adapters.ethereum.receipts import Receipts
 from adapters.ethereum.requests import Requests
 from adapters.ethereum.rpc import Call, Rpc, RpcError
 from adapters.ethereum.transactions import Eip1559, TransactionSigner, transaction_hash
 from adapters.ethereum.view import Watch
-from fabric.core.canonical import JsonValue
+from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.clock import Clock
 from fabric.core.errors import FabricError, LedgerError, LedgerUnavailable, Refused, SubmitError
 from fabric.core.ids import BatchId, IntentId
-from fabric.ledger.port import Observation, RequestPage, Submission, Work
+from fabric.ledger.port import MailboxEvent, MailboxPage, Observation, RequestPage, Submission, Work
 from fabric.trust.attestation import KeySet, KeyState
 from fabric.trust.destination import Destination
 from fabric.trust.schemes import ADDRESS_BYTES
@@ -47,7 +48,7 @@ class Terms:
 
 
 class EthereumLedger:
-    """One settlement deployment on an EVM chain, and its requests. Made by ``adapters.ethereum.plugin``."""
+    """One settlement deployment on an EVM chain, its requests and its mailbox. Made by ``adapters.ethereum.plugin``."""
 
     def __init__(
         self,
@@ -68,9 +69,11 @@ class EthereumLedger:
         self._preparing = asyncio.Lock()
         watch = Watch(rpc, account, terms.finality)
         node = Node(rpc, self._settlement, account, terms.start)
-        self._observer = Observer(node, watch, self._lane, Receipts(rpc, destination, terms.following))
+        receipts = Receipts(rpc, destination, terms.following)
+        self._observer = Observer(node, watch, self._lane, receipts)
         self._watch = watch
         self._requests = Requests(rpc, destination, watch, terms.start)
+        self._mailbox = Mailbox(rpc, destination, watch, terms.start, receipts)
 
     @property
     def destination(self) -> Destination:
@@ -86,7 +89,8 @@ class EthereumLedger:
 
         Raises:
             LedgerUnavailable: no answer, a base fee above the cap, or the signer is gone.
-            LedgerError: there is no relayer, or it may not send to a record's recipient.
+            LedgerError: there is no relayer, it may not send to a record's recipient, or a record for the mailbox
+                brings no letter.
         """
         relayer = self._relayer
         if relayer is None:
@@ -154,6 +158,18 @@ class EthereumLedger:
         """Returns up to ``limit`` final requests after the cursor; see ``fabric.ledger.port.RequestSource``."""
         return await self._requests.page(cursor, limit)
 
+    async def mailbox_events(self, cursor: bytes, limit: int) -> MailboxPage:
+        """Returns up to ``limit`` final mailbox events after the cursor; see ``fabric.ledger.port.MailboxSource``."""
+        return await self._mailbox.page(cursor, limit)
+
+    async def event_material(self, events: Sequence[MailboxEvent]) -> Sequence[JsonObject]:
+        """Returns what shows each mailbox event offline, see docs/spec/ethereum-receipt.md."""
+        return await self._mailbox.material(events) if events else []
+
+    async def ledger_time(self) -> int:
+        """Returns the time of the newest block, Unix seconds; raises ``LedgerUnavailable``."""
+        return (await self._watch.view()).head.time
+
     async def aclose(self) -> None:
         """Releases the connection; idempotent."""
         await self.rpc.aclose()
@@ -168,7 +184,7 @@ class EthereumLedger:
             return function.read(answers.data(answer, "eth_call"))
 
     def _transaction(self, work: Work, to: bytes, nonce: int, price: tuple[int, int]) -> Eip1559:
-        data = calls.calldata(work)
+        data = calls.calldata(work, self._settlement)
         gas = self._fees.gas_limit(work, len(data))
         return Eip1559(self._destination.chain_number, nonce, *price, gas, to, 0, data)
 
