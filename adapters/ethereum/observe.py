@@ -165,7 +165,10 @@ class Observer:
         return "eth_getLogs", [wanted]
 
     def _replays(self, case: _Case, outcome: Outcome) -> list[Call]:
-        """Returns the refused call on the state before its block, and on the one after it."""
+        """Returns the refused call on the state after its block, and on the one before it.
+
+        What it rests on, its batch perhaps, came into the block before it more often than what it stumbled over after.
+        """
         if case.transaction is None or outcome.succeeded:
             return []
         call: JsonValue = {
@@ -174,7 +177,7 @@ class Observer:
             "data": _hex(case.transaction.data),
             "gas": hex(case.transaction.gas),
         }
-        return [("eth_call", [call, hex(number)]) for number in (outcome.block - 1, outcome.block)]
+        return [("eth_call", [call, hex(number)]) for number in (outcome.block, outcome.block - 1)]
 
     def _place_in_logs(self, case: _Case, answer: JsonValue | RpcError) -> Place | None:
         if isinstance(answer, RpcError):

@@ -18,11 +18,14 @@ from adapters.ethereum.client import EthereumLedger
 from adapters.ethereum.clique import Clique, Options
 from adapters.ethereum.destination import Ethereum
 from adapters.ethereum.integrator import EthereumContract
+from fabric.core.canonical import JsonObject
 from fabric.core.ids import method_word, sha256
 from fabric.ledger.conformance.harness import Asked
 from fabric.ledger.conformance.suite import LedgerSuite
 from fabric.store.values import Accepted
 from fabric.trust.batch import Sealed
+from fabric.trust.destination import Destination
+from fabric.trust.kind import Source, SourceEvent, Status
 from fabric.trust.message import Channel, Message
 from tests.support.batches import BINDING
 from tests.support.evm import VERDICT
@@ -37,11 +40,24 @@ SUITE: Final = sorted(name for name in dir(LedgerSuite) if name.startswith("test
 Running = dict[str, "asyncio.Task[None]"]
 
 
+class Pinned(Ethereum):
+    """Checks events under the network's signers, as a binding's source would pin them."""
+
+    def __init__(self, trust: JsonObject) -> None:
+        self._trust = trust
+
+    @override
+    def check_event(self, destination: Destination, material: JsonObject, trust: JsonObject) -> SourceEvent:
+        shown = super().check_event(destination, material, self._trust)
+        assert (shown.anchorage.status, shown.anchorage.source) == (Status.FINAL, Source.PROVEN)
+        return shown
+
+
 class CliqueHarness(Works):
     """A deployment whose recipient is a shipment contract."""
 
     def __init__(self, place: Deployed, contract: EthereumContract, correspondent: Correspondent, now: int) -> None:
-        super().__init__(place.destination, contract.account, now, Ethereum())
+        super().__init__(place.destination, contract.account, now, Pinned(place.chain.trust))
         self._place = place
         self._contract = contract
         self._correspondent = correspondent
