@@ -16,7 +16,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 @app.command()
 def build(
-    folder: Annotated[Path, typer.Argument(help="Project folder with its cryptlet.toml.")],
+    folder: Annotated[Path, typer.Argument(help="Project folder with its cryptlet.toml.")] = Path(),
     out: Annotated[Path, typer.Option("--out", help="Folder for the wheel; made when missing.")] = Path("dist"),
     as_json: Json = False,
 ) -> None:
@@ -50,13 +50,21 @@ def build(
 @app.command()
 def publish(
     wheel: Annotated[Path, typer.Argument(help="Wheel file that `cryptlet build` made.")],
-    registry: Annotated[Path, typer.Option("--registry", help="Folder of the registry; made when missing.")],
-    key: Annotated[Path, typer.Option("--key", help="The publisher's Ed25519 key file; made when missing.")],
+    registry: Annotated[Path, typer.Option("--registry", help="Folder of the registry; made when missing.")] = Path(
+        ".state/registry"
+    ),
+    key: Annotated[Path, typer.Option("--key", help="The publisher's Ed25519 key file; made when missing.")] = Path(
+        "publisher.key"
+    ),
+    binding: Annotated[
+        Path | None, typer.Option("--binding", help="Write a draft of a binding into this file, for `cryptlet bind`.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Sign a bundle with the publisher's key and publish it to a registry folder."""
     from fabric.bundles.bundle import read_bundle
     from fabric.core.errors import Malformed, NotFound
+    from registry.draft import check_free, write_draft
     from registry.folder import FolderRegistry
     from registry.publish import open_publisher
     from registry.publish import publish as publish_bundle
@@ -66,13 +74,17 @@ def publish(
     except OSError as error:
         raise NotFound(f"{wheel}: {error.strerror or error}; `cryptlet build FOLDER` makes a wheel") from error
     try:
-        read_bundle(data)  # before a key is made for nothing
+        bundle = read_bundle(data)  # before a key is made for nothing
     except Malformed as error:
         raise Malformed(str(wheel), f"no bundle as `cryptlet build` makes it: {error}") from error
+    if binding is not None:
+        check_free(binding, bundle)
     publisher = open_publisher(key)
     if publisher.is_new:
         typer.echo(f"made a new publisher key in {key}; keep it, only its owner can publish as you", err=True)
     measurement, publication = publish_bundle(data, FolderRegistry(registry), publisher)
+    if binding is not None:
+        write_draft(binding, bundle)
     _show(
         {
             "name": publication.name,
@@ -81,6 +93,7 @@ def publish(
             "measurement": measurement.hex(),
             "publisher": publisher.identity.hex(),
             "registry": str(registry),
+            **({} if binding is None else {"binding": str(binding)}),
         },
         as_json=as_json,
     )

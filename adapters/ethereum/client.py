@@ -7,19 +7,22 @@ from typing import Final
 
 from adapters.ethereum import abi, answers, calls
 from adapters.ethereum.fees import Fees
+from adapters.ethereum.health import health
 from adapters.ethereum.lanes import Lane
 from adapters.ethereum.mailbox import Mailbox
 from adapters.ethereum.observe import Node, Observer, read_stored
 from adapters.ethereum.receipts import Receipts
 from adapters.ethereum.requests import Requests
 from adapters.ethereum.rpc import Call, Rpc, RpcError
+from adapters.ethereum.standing import Standing
 from adapters.ethereum.transactions import Eip1559, TransactionSigner, transaction_hash
 from adapters.ethereum.view import Watch
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.clock import Clock
 from fabric.core.errors import FabricError, LedgerError, LedgerUnavailable, Refused, SubmitError
 from fabric.core.ids import BatchId, IntentId
-from fabric.ledger.port import MailboxEvent, MailboxPage, Observation, RequestPage, Submission, Work
+from fabric.ledger.port import MailboxEvent, MailboxPage, Observation, Receipt, RequestPage, Submission, Work
+from fabric.ledger.resume import Restart
 from fabric.trust.attestation import KeySet, KeyState
 from fabric.trust.destination import Destination
 from fabric.trust.schemes import ADDRESS_BYTES
@@ -63,17 +66,19 @@ class EthereumLedger:
         self._destination = destination
         self._settlement = destination.settlement[-ADDRESS_BYTES:]
         self._fees = terms.fees
+        self._finality = terms.finality
         self._relayer = relayer
         account = relayer.address if relayer else NOBODY
         self._lane = Lane(clock)
         self._preparing = asyncio.Lock()
-        watch = Watch(rpc, account, terms.finality)
+        watch = Watch(rpc, account, terms.finality, destination.genesis)
         node = Node(rpc, self._settlement, account, terms.start)
         receipts = Receipts(rpc, destination, terms.following)
         self._observer = Observer(node, watch, self._lane, receipts)
         self._watch = watch
         self._requests = Requests(rpc, destination, watch, terms.start)
         self._mailbox = Mailbox(rpc, destination, watch, terms.start, receipts)
+        self._standing = Standing(rpc, watch, self._requests.events)
 
     @property
     def destination(self) -> Destination:
@@ -169,6 +174,20 @@ class EthereumLedger:
     async def ledger_time(self) -> int:
         """Returns the time of the newest block, Unix seconds; raises ``LedgerUnavailable``."""
         return (await self._watch.view()).head.time
+
+    async def stands(self, receipts: Sequence[Receipt]) -> Sequence[bool | None]:
+        """Says of receipts whether they stand and are final; see ``fabric.ledger.resume.Resumable``."""
+        return await self._standing.of(receipts)
+
+    async def restart(self, cursor: bytes, position: int | None) -> Restart:
+        """Forgets what was final, says from where to read requests; see ``fabric.ledger.resume.Resumable``."""
+        self._observer.forget()
+        return await self._standing.restart(cursor, position)
+
+    async def health(self) -> JsonObject:
+        """Returns head, finality, the relayer's account and fees; see ``fabric.ledger.health``."""
+        account = self._relayer.address if self._relayer else None
+        return await health(self.rpc, account, self._finality, self._fees)
 
     async def aclose(self) -> None:
         """Releases the connection; idempotent."""

@@ -124,7 +124,7 @@ class IndexedEvents:
             LedgerUnavailable: no answer, or an answer with a gap.
             Reorged: what the cursor stands on is no longer there.
         """
-        after = _parse(cursor)
+        after = parse_cursor(cursor)
         view = await self._watch.view()
         first, index = (after.block, after.index) if after else (self._start, 0)
         last = min(view.final, first + self._span - 1)
@@ -163,7 +163,7 @@ class IndexedEvents:
         is_caught_up = last == view.final
         if is_caught_up:
             # Only here is the state surely still at hand; a node prunes that of older blocks.
-            calls.append(self._count_call(last))
+            calls.append(self.count_call(last))
         answered = await self._rpc.ask([*final, *calls])
         self._watch.remember(answered[: len(final)])
         block, logs, *rest = answered[len(final) :]
@@ -176,11 +176,21 @@ class IndexedEvents:
             return answers.block(block), sorted(events, key=_index)
 
     def _check_count(self, answer: JsonValue, after: Cursor | None, events: list[EventLog]) -> None:
-        (count,) = self._series.count.read(answers.data(answer, "eth_call"))
+        count = self.read_count(answer)
         known = max((_index(log) + 1 for log in events), default=0)
         if count != max(known, after.index if after else 0):
             message = f"the contract counts {count} {self._series.name}, the node shows {known}"
             raise LedgerUnavailable(message)
+
+    def count_call(self, block: int) -> Call:
+        """Returns the question how many events there were up to a block."""
+        call: JsonValue = {"to": "0x" + self._address.hex(), "data": "0x" + self._series.count.call().hex()}
+        return "eth_call", [call, hex(block)]
+
+    def read_count(self, answer: JsonValue) -> int:
+        """Reads the answer to ``count_call``; raises ``Malformed``."""
+        (count,) = self._series.count.read(answers.data(answer, "eth_call"))
+        return int(str(count))
 
     async def _times(self, logs: Sequence[EventLog]) -> dict[int, int]:
         """Returns the times of the logs' blocks, after checking that each log is of the block at its number."""
@@ -212,16 +222,13 @@ class IndexedEvents:
         }
         return "eth_getLogs", [wanted]
 
-    def _count_call(self, block: int) -> Call:
-        call: JsonValue = {"to": "0x" + self._address.hex(), "data": "0x" + self._series.count.call().hex()}
-        return "eth_call", [call, hex(block)]
-
 
 def _index(log: EventLog) -> int:
     return int.from_bytes(log.topics[1], "big")
 
 
-def _parse(cursor: bytes) -> Cursor | None:
+def parse_cursor(cursor: bytes) -> Cursor | None:
+    """Reads a stored cursor, None where nothing was read yet; raises ``LedgerError``."""
     try:
         return Cursor.parse(cursor) if cursor else None
     except Malformed as error:

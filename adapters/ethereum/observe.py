@@ -83,6 +83,10 @@ class Observer:
             self._remember(case, observation, view)
         return seen
 
+    def forget(self) -> None:
+        """Forgets every effect that was seen."""
+        self._recall = Recall()
+
     async def _look(self, cases: Sequence[_Case], view: View) -> list[Observation]:
         found = await self._ask(cases, view)
         places, reasons = await self._explain(list(zip(cases, found, strict=True)), view)

@@ -133,6 +133,13 @@ class Receipts:
         return proven
 
 
+async def prove_block(rpc: Rpc, digest: bytes, number: int) -> None:
+    """Looks whether the node can prove a block and its receipts; raises ``LedgerUnavailable``."""
+    block, receipts = await rpc.ask([*_calls(number)])
+    with answers.reading():
+        _read(digest, block, receipts)
+
+
 def _calls(number: int) -> Iterable[Call]:
     return (
         block_call(number),

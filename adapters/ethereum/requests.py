@@ -21,16 +21,20 @@ _SERIES: Final = Series("requests", (abi.REQUESTED,), abi.REQUEST_COUNT)
 
 
 class Requests:
-    """Reads the requests of one settlement deployment."""
+    """Reads the requests of one settlement deployment.
+
+    Attributes:
+        events: their events.
+    """
 
     def __init__(self, rpc: Rpc, destination: Destination, watch: Watch, start: int) -> None:
         """Takes the block from which the deployment can have events."""
         self._destination = destination.id
-        self._events = IndexedEvents(rpc, destination, watch, start, _SERIES)
+        self.events = IndexedEvents(rpc, destination, watch, start, _SERIES)
 
     async def page(self, cursor: bytes, limit: int) -> RequestPage:
         """Returns up to ``limit`` final requests after a cursor; see ``fabric.ledger.port.RequestSource``."""
-        page = await self._events.page(cursor, limit)
+        page = await self.events.page(cursor, limit)
         with answers.reading():
             return RequestPage(tuple(_request(self._destination, event) for event in page.events), page.cursor)
 

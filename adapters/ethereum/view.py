@@ -7,7 +7,7 @@ from adapters.ethereum import answers
 from adapters.ethereum.answers import Block
 from adapters.ethereum.rpc import Call, Rpc
 from fabric.core.canonical import JsonValue
-from fabric.core.errors import LedgerUnavailable, Reorged
+from fabric.core.errors import ForeignLedger, LedgerUnavailable, Reorged
 
 
 @dataclass(frozen=True)
@@ -34,21 +34,30 @@ class View:
         return self.head.number - self.finality
 
 
+@dataclass(frozen=True)
+class _Anchor:
+    """A block that must stay: the newest final one that was seen, at first the genesis block."""
+
+    number: int
+    hash: bytes
+
+
 class Watch:
     """Takes views, and remembers the newest final block that it saw: all that was final lies at or below it."""
 
-    def __init__(self, rpc: Rpc, account: bytes, finality: int) -> None:
-        """Knows of no final block yet.
+    def __init__(self, rpc: Rpc, account: bytes, finality: int, genesis: bytes) -> None:
+        """Knows of no final block but the genesis block.
 
         Args:
             rpc: the node.
             account: the relayer's address.
             finality: blocks.
+            genesis: hash of the genesis block; a node of another one is refused, whatever it served before.
         """
         self._rpc = rpc
         self._account = "0x" + account.hex()
         self._finality = finality
-        self._anchor: Block | None = None
+        self._genesis = self._anchor = _Anchor(0, genesis)
 
     async def view(self, blocks: Collection[int] = ()) -> View:
         """Looks at the chain: one round trip.
@@ -58,10 +67,11 @@ class Watch:
 
         Raises:
             LedgerUnavailable: no answer, or a node that is far behind what it showed before.
+            ForeignLedger: another chain than the deployment's.
             Reorged: a block that was final is no longer there; from now on always.
         """
         anchor = self._anchor
-        wanted = [*blocks, anchor.number] if anchor else [*blocks]
+        wanted = [*blocks, anchor.number]
         calls: list[Call] = [
             ("eth_getTransactionCount", [self._account, "latest"]),
             ("eth_getTransactionCount", [self._account, "pending"]),
@@ -69,8 +79,7 @@ class Watch:
             *map(block_call, wanted),
         ]
         used, pooled, head, *kept = await self._rpc.ask(calls)
-        if anchor:
-            check_kept(anchor.number, anchor.hash, kept[-1])
+        check_kept(anchor.number, anchor.hash, kept[-1])
         with answers.reading():
             found = (answers.optional(answers.block, each) for each in kept)
             return View(
@@ -81,18 +90,30 @@ class Watch:
                 hashes={block.number: block.hash for block in found if block},
             )
 
+    async def newest_final(self) -> int:
+        """Returns the number of the newest block that is final now, below 0 when there is none; one round trip.
+
+        Unlike ``view`` it compares with nothing that was seen before: it is for telling what a reorg left.
+        """
+        (head,) = await self._rpc.ask([("eth_getBlockByNumber", ["latest", False])])
+        with answers.reading():
+            return answers.block(head).number - self._finality
+
+    def forget(self) -> None:
+        """Forgets what was final: a person has decided to go on from the chain as it is."""
+        self._anchor = self._genesis
+
     def final_call(self, view: View) -> list[Call]:
         """Returns the call whose answer ``remember`` takes; none where nothing more is final."""
-        known = self._anchor.number if self._anchor else -1
-        return [block_call(view.final)] if view.final > known else []
+        return [block_call(view.final)] if view.final > self._anchor.number else []
 
     def remember(self, answer: list[JsonValue]) -> None:
         """Takes the newest final block."""
         with answers.reading():
             for each in answer:
                 block = answers.block(each)
-                if self._anchor is None or block.number > self._anchor.number:
-                    self._anchor = block
+                if block.number > self._anchor.number:
+                    self._anchor = _Anchor(block.number, block.hash)
 
 
 def block_call(number: int) -> Call:
@@ -105,13 +126,17 @@ def check_kept(number: int, digest: bytes, answer: JsonValue) -> None:
 
     Raises:
         LedgerUnavailable: the node has no block of that number.
-        Reorged: it has another one.
+        ForeignLedger: it has another genesis block.
+        Reorged: it has another block.
     """
     with answers.reading():
         block = answers.optional(answers.block, answer)
     if block is None:
         message = f"the node has no block {number}, which was final"
         raise LedgerUnavailable(message)
+    if block.hash != digest and number == 0:
+        message = f"the node's genesis block is now 0x{block.hash.hex()} and was 0x{digest.hex()}: another chain"
+        raise ForeignLedger(message)
     if block.hash != digest:
         message = f"block {number} was final as 0x{digest.hex()} and is now 0x{block.hash.hex()}"
         raise Reorged(message)

@@ -13,6 +13,7 @@ from fabric.core.errors import LedgerUnavailable, Reorged
 from fabric.core.ids import BatchId, Digest, IntentId, sha256
 from fabric.ledger import port
 from fabric.ledger.port import MailboxEvent, MailboxPage, Observation, Phase, Receipt, RequestPage, Submission, Work
+from fabric.ledger.resume import Restart
 from fabric.ledger.rules import operations
 from fabric.ledger.rules.enclaves import find_key
 from fabric.ledger.rules.entries import batch_entry, intent_entry
@@ -131,6 +132,24 @@ class NativeLedger:
         tree = self._sequencer.history.tree
         entries = await self._sequencer.entries(indexes) if indexes else []
         return [_receipt(self.destination, one, tree.inclusion(one.index, size), note) for one in entries]
+
+    async def stands(self, receipts: Sequence[Receipt]) -> Sequence[bool | None]:
+        """Says of receipts whether their entries stand; see ``fabric.ledger.resume.Resumable``."""
+        held = [one for one in receipts if one.position < self._sequencer.history.size]
+        entries = await self._sequencer.entries([one.position for one in held]) if held else []
+        found = {entry.index: entry.fields for entry in entries}
+        return [found[one.position] == one.material.get("entry") if one.position in found else None for one in receipts]
+
+    async def restart(self, cursor: bytes, position: int | None) -> Restart:
+        """Has all requests read anew, which lie in memory; see ``fabric.ledger.resume.Resumable``."""
+        del cursor, position
+        return Restart()
+
+    async def health(self) -> JsonObject:
+        """Returns the size of the log and its newest time; see ``fabric.ledger.health``."""
+        history = self._sequencer.history
+        log_key = self._sequencer.genesis.sequencer.hex()
+        return {"size": history.size, "final": history.size, "head_time": history.time, "log_key": log_key}
 
     async def aclose(self) -> None:
         """Closes the ledger; idempotent."""

@@ -49,8 +49,9 @@ def build(folder: Path) -> Built:
 
     Raises:
         Malformed: ``cryptlet.toml`` is no manifest.
-        AuthorError: a file is missing or not pure Python, or the class cannot be used.
+        AuthorError: the folder is no project, a file is missing or not pure Python, or the class cannot be used.
     """
+    check_project(folder)
     toml = _read(folder / TOML_NAME, folder, MAX_TOML_BYTES)
     project = parse_project(toml)
     _check_package(project)
@@ -66,6 +67,19 @@ def build(folder: Path) -> Built:
         raise AuthorError(localised(str(error), folder, project)) from error
     wheel = pack(toml, canonical.encode(methods), modules)
     return Built(layout.filename(project), wheel, read_bundle(wheel))
+
+
+def check_project(folder: Path) -> None:
+    """Refuses a folder that is no project.
+
+    Raises:
+        AuthorError: there is no ``cryptlet.toml``; says what makes one.
+    """
+    if not (folder / TOML_NAME).is_file():
+        raise AuthorError(
+            f"{folder / TOML_NAME}: cannot be read: No such file, so {str(folder)!r} is no project; name its folder "
+            f"or make one with `cryptlet new NAME`"
+        )
 
 
 def localised(text: str, folder: Path, project: Project) -> str:

@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 import fabric
-from fabric.cli import author, calls, completion, devnet, run, service, status, verify
+from fabric.cli import author, calls, channel, completion, devnet, ledger, relay, run, service, status, verify
 from fabric.cli.demo import command as demo
+from fabric.cli.doctor import command as doctor
 from fabric.core import plugins
 from fabric.core.errors import PluginError
 
@@ -29,13 +30,18 @@ def build_app() -> typer.Typer:
         _mount(app, plugins.load(plugins.COMMANDS, name), name)
     app.command()(service.up)
     app.command()(status.status)
+    app.command()(doctor.doctor)
     app.command()(calls.bind)
     app.command()(calls.invoke)
     app.command()(calls.result)
     app.command()(verify.verify)
+    app.add_typer(ledger.app)
     app.command()(demo.demo)
     app.command()(completion.completion)
     app.add_typer(devnet.app, name="devnet")
+    app.add_typer(relay.app, name="relay")
+    app.add_typer(channel.app, name="channel")
+    app.add_typer(channel.messages, name="message")
     return app
 
 

@@ -47,6 +47,8 @@ def run_tests(
     import sys
     from importlib.util import find_spec
 
+    from fabric.bundles.build import check_project
+
     check_project(folder)
     if find_spec("pytest") is None:
         raise ConfigError(
@@ -59,21 +61,6 @@ def run_tests(
         [sys.executable, "-B", "-m", "pytest", *options], cwd=folder, check=False
     )
     return _exit_code(done.returncode, folder)
-
-
-def check_project(folder: Path) -> None:
-    """Refuses a folder that is no project.
-
-    Raises:
-        NotFound: there is no ``cryptlet.toml``; says what makes one.
-    """
-    from fabric.bundles.manifest import TOML_NAME
-
-    if not (folder / TOML_NAME).is_file():
-        raise NotFound(
-            f"{folder / TOML_NAME}: No such file, so {str(folder)!r} is no project; name its folder, or make one with "
-            f"`cryptlet new NAME`"
-        )
 
 
 def _check_free(folder: Path) -> None:

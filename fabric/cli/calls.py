@@ -11,11 +11,13 @@ from fabric.cli.plain import plain
 from fabric.core.errors import Malformed
 
 if TYPE_CHECKING:
-    from fabric.client import Answer, Call, Client, Result
+    from fabric.client import Anchor, Answer, Call, Client, Result
+    from fabric.core.ids import InvocationId
 
 State = Annotated[Path, typer.Option(help="The state folder of the fabric.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 DEFAULT_STATE = Path(".state")
+_LOOK_SECONDS = 0.25
 
 
 def bind(
@@ -60,6 +62,7 @@ def invoke(  # noqa: PLR0913, PLR0917 - one parameter an option of the command
 def result(
     invocation: Annotated[str, typer.Argument(help="Id of the invocation, 64 hexadecimal digits.")],
     proofs: Annotated[Path | None, typer.Option(help="Write the proof of each ledger into this folder.")] = None,
+    wait: Annotated[int, typer.Option(min=0, help="Seconds to wait until it is final on every ledger.")] = 0,
     state: State = DEFAULT_STATE,
     as_json: AsJson = False,
 ) -> None:
@@ -68,8 +71,11 @@ def result(
 
     from fabric.core.ids import InvocationId, parse_word
 
-    name = InvocationId(parse_word(invocation, "INVOCATION"))
-    found, files = asyncio.run(_result(state, name, proofs))
+    try:
+        name = InvocationId(parse_word(invocation, "INVOCATION"))
+    except Malformed as error:
+        raise Malformed(error.format, f"{error.reason}, as `cryptlet invoke` prints them") from error
+    found, files = asyncio.run(_result(state, name, wait, proofs))
     document = result_document(found) | ({"proofs": [str(path) for path in files]} if proofs else {})
     if as_json:
         typer.echo(json.dumps(document))
@@ -127,15 +133,51 @@ async def _invoke(state: Path, binding: str, call: "Call") -> "Answer":
     return reply.answers[0]
 
 
-async def _result(state: Path, invocation: bytes, folder: Path | None) -> "tuple[Result, list[Path]]":
-    from fabric.core.ids import InvocationId
-
+async def _result(
+    state: Path, invocation: "InvocationId", wait: int, folder: Path | None
+) -> "tuple[Result, list[Path]]":
     async with open_client(state) as client:
-        found = await client.result(InvocationId(invocation))
+        found = await _settled(client, invocation, wait) if wait else await client.result(invocation)
         if folder is None:
             return found, []
-        proofs = [await client.proof(InvocationId(invocation), anchor.destination) for anchor in found.anchors]
-    return found, _write_proofs(folder, found, proofs)
+        return found, _write_proofs(folder, found, await _proofs(client, invocation, found))
+
+
+async def _proofs(client: "Client", invocation: "InvocationId", found: "Result") -> list[bytes]:
+    from fabric.client import RemoteError
+    from fabric.core.errors import ProofNotReady
+
+    try:
+        return [await client.proof(invocation, anchor.destination) for anchor in found.anchors]
+    except RemoteError as error:
+        if error.remote_code == ProofNotReady.code:
+            raise ProofNotReady(f"{error}; --wait 60 waits for it") from error
+        raise
+
+
+async def _settled(client: "Client", invocation: "InvocationId", seconds: int) -> "Result":
+    """Returns a result once nothing more happens to it on any ledger; raises ``ProofNotReady`` when time is over."""
+    import asyncio
+
+    from fabric.core.errors import ProofNotReady
+
+    waiting: list[str] = []
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                found = await client.result(invocation)
+                if not (waiting := [item.ledger for item in found.anchors if not _is_settled(item)]):
+                    return found
+                await asyncio.sleep(_LOOK_SECONDS)
+    except TimeoutError as error:
+        raise ProofNotReady(
+            f"not final on {', '.join(waiting) or 'its ledgers'} after {seconds} s; `cryptlet status` shows what waits"
+        ) from error
+
+
+def _is_settled(anchor: "Anchor") -> bool:
+    effects = [anchor.status, *([anchor.consumption] if anchor.consumption else [])]
+    return all(each in {"final", "operator-final"} or each.startswith("refused") for each in effects)
 
 
 def _write_proofs(folder: Path, found: "Result", proofs: list[bytes]) -> list[Path]:

@@ -28,7 +28,8 @@ def completion(shell: Annotated[Shell, typer.Argument(help="The shell.")]) -> No
 
     fish: cryptlet completion fish > ~/.config/fish/completions/cryptlet.fish
     """
-    from typer.completion import get_completion_script
+    # Typer's own, which it re-exports without saying so.
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
     typer.echo(get_completion_script(prog_name=PROGRAM, complete_var=VARIABLE, shell=shell.value))
 
@@ -36,6 +37,6 @@ def completion(shell: Annotated[Shell, typer.Argument(help="The shell.")]) -> No
 def prepare() -> None:
     """Lets the command answer a shell that asks; costs nothing when none does."""
     if VARIABLE in os.environ:
-        from typer.completion import completion_init
+        from typer.completion import completion_init  # type: ignore[attr-defined] # as above
 
         completion_init()

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fabric.cli.author import check_project
 from fabric.cli.plain import plain
 from fabric.core.errors import FabricError, Malformed, SandboxUnavailable
 
@@ -36,6 +35,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option of the command
     """Run one method of a project in the sandbox, without a fabric. Prints the output."""
     import asyncio
 
+    from fabric.bundles.build import check_project
     from fabric.cli.workshop import Order
     from fabric.core.clock import SystemClock
 

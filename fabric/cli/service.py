@@ -63,6 +63,8 @@ async def _run(config: "Config", *, as_json: bool) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if not as_json:
+        typer.echo("starting ledgers, enclave and Ray; the first start takes about twenty seconds", err=True)
     async with running(config, SystemClock(), _crash_point()) as app:
         facts = ready_document(app)
         typer.echo(json.dumps(facts) if as_json else _sentence(facts))

@@ -8,7 +8,21 @@ import grpc
 import grpc.aio
 
 from fabric.core.errors import FabricError
-from fabric.core.ids import BindingVersion, DestinationId, Digest, InvocationId
+from fabric.core.ids import BindingVersion, ChannelId, DestinationId, Digest, InvocationId
+from fabric.wire.messages import (
+    CallTaken,
+    ChannelInfo,
+    ChannelList,
+    ListChannels,
+    ListMessages,
+    MessageInfo,
+    MessageList,
+    MessageName,
+    MessageTrace,
+    RetryMessage,
+    SubmitCall,
+)
+from fabric.wire.operators import LedgerInfo, LedgerList, LedgerResumed, ListLedgers, ResumeLedger
 from fabric.wire.service import (
     MAX_MESSAGE_BYTES,
     METHODS,
@@ -121,6 +135,41 @@ class Client:
         """Returns what runs there, for the operator; raises ``RemoteError``."""
         found: Status = await self._unary("GetStatus", GetStatus())
         return found
+
+    async def ledgers(self, name: str = "", *, status: bool = False) -> tuple[LedgerInfo, ...]:
+        """Returns the fabric's ledgers, or the one of a name; for operators; raises ``RemoteError``."""
+        reply: LedgerList = await self._unary("ListLedgers", ListLedgers(name, status))
+        return reply.ledgers
+
+    async def resume_ledger(self, name: str, reason: str) -> LedgerResumed:
+        """Lets a halted ledger go on, for a reason that the audit keeps; for operators; raises ``RemoteError``."""
+        reply: LedgerResumed = await self._unary("ResumeLedger", ResumeLedger(name, reason))
+        return reply
+
+    async def messages(self, request: ListMessages | None = None) -> MessageList:
+        """Returns messages between ledgers, the newest first, and counts of all of them; raises ``RemoteError``."""
+        listed: MessageList = await self._unary("ListMessages", request or ListMessages())
+        return listed
+
+    async def message(self, name: str) -> MessageTrace:
+        """Returns a message by its id, or the first 8 digits or more of it, with its trace; raises ``RemoteError``."""
+        trace: MessageTrace = await self._unary("GetMessage", MessageName(name))
+        return trace
+
+    async def retry_message(self, name: str, reason: str) -> MessageInfo:
+        """Has another attempt made now, for a reason that the trace keeps; raises ``RemoteError``."""
+        info: MessageInfo = await self._unary("RetryMessage", RetryMessage(name, reason))
+        return info
+
+    async def channels(self, channel: ChannelId | None = None) -> tuple[ChannelInfo, ...]:
+        """Returns the newest channels, or the one of an id; raises ``RemoteError``."""
+        listed: ChannelList = await self._unary("ListChannels", ListChannels(channel))
+        return listed.channels
+
+    async def submit_call(self, ledger: str, call: bytes) -> CallTaken:
+        """Gives a ledger of our own what one of its accounts signed; a repeat is harmless. Raises ``RemoteError``."""
+        taken: CallTaken = await self._unary("SubmitCall", SubmitCall(ledger, call))
+        return taken
 
     async def _unary(self, name: str, request: object) -> Any:  # noqa: ANN401 - the type is the method's
         method = METHODS[name]

@@ -14,6 +14,9 @@ DESTINATIONS: Final = "cryptlet.destinations"
 BUNDLE_SOURCES: Final = "cryptlet.bundle_sources"
 DEVNETS: Final = "cryptlet.devnets"
 INTEGRATORS: Final = "cryptlet.integrators"
+CHECKS: Final = "cryptlet.checks"
+TOOLS: Final = "cryptlet.tools"
+ACCOUNTS: Final = "cryptlet.accounts"
 COMMANDS: Final = "cryptlet.commands"
 
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, cast
 
 from fabric.attesters.appraiser.client import AppraiserProcess, launch_appraiser
@@ -24,11 +25,13 @@ from fabric.gateway.config import Config
 from fabric.gateway.door import Door, serve
 from fabric.gateway.effects import PolicyFile, effects_of_start
 from fabric.gateway.enclaves import Enclaves
-from fabric.gateway.endpoint import LOCAL_CALLER, Endpoint, OpenLedger
+from fabric.gateway.endpoint import LOCAL_CALLER, Endpoint, OpenLedger, write_ledgers
 from fabric.gateway.flow import bundle_of, open_flow
 from fabric.gateway.founding import Identity, Standing, attester_key, make_identity, raise_ledgers
 from fabric.gateway.keeper import RayKeeper
 from fabric.gateway.ledgers import Ledgers, open_ledgers
+from fabric.gateway.messages import MessageDesk
+from fabric.gateway.operator import Operator
 from fabric.gateway.relaying import start_relay
 from fabric.gateway.reporting import Reporter
 from fabric.gateway.state import State, open_state
@@ -36,6 +39,7 @@ from fabric.gateway.trusting import appraisal_policy, relying_policy
 from fabric.invoke.admission import Desk
 from fabric.invoke.catalogue import Catalogue
 from fabric.invoke.pipeline import Pipeline
+from fabric.ledger.devnet import EvmAccount
 from fabric.runtime.cluster import Cluster, ClusterConfig
 from fabric.runtime.pool import Pool, PoolConfig
 from fabric.runtime.profile import Profile
@@ -137,7 +141,9 @@ async def _prepare(config: Config, clock: Clock, stack: AsyncExitStack) -> Groun
     stack.push_async_callback(store.aclose)
     fabric = state.fabric_id()
     policy = PolicyFile(state.policy, relying_policy(config, fabric, appraisers, standing))
-    return Ground(config, state, fabric, identity, standing, appraiser, store, policy)
+    ground = Ground(config, state, fabric, identity, standing, appraiser, store, policy)
+    write_ledgers(state.folder, _open_ledgers(ground))
+    return ground
 
 
 async def _start_enclaves(ground: Ground, ledgers: Ledgers, stack: AsyncExitStack) -> Enclaves:
@@ -184,19 +190,22 @@ async def _open(
     pipeline = Pipeline(Desk(ground.fabric, ground.config.gateway.deadline_ms), catalogue, flow.gather, clock)
     relay = start_relay(ground.fabric, ledgers, pipeline, clock, reached)
     effects = await effects_of_start(ground.store, ledgers, ground.policy, relay)
-    backend = Backend(pipeline, ground.store, catalogue, _opened(ground), clock, effects)
+    opened = _opened(ground)
+    backend = Backend(pipeline, ground.store, catalogue, opened, clock, effects)
     reporter = Reporter(ground.fabric, ground.store, ledgers, enclaves, cluster.jailed)
-    target = await _open_door(ground, backend, reporter, stack)
+    operator = Operator(ledgers, ground.store, reporter, clock)
+    messages = MessageDesk(ground.store, relay, opened, ledgers.takers, ledgers.look)
+    target = await _open_door(ground, partial(Door, backend, operator, messages), stack)
     endpoint = Endpoint(target, ground.fabric, os.getpid(), _open_ledgers(ground))
     endpoint.write(ground.state.folder)
     stack.callback(ground.state.endpoint.unlink, missing_ok=True)
     return App(endpoint, ground, enclaves, cluster)
 
 
-async def _open_door(ground: Ground, backend: Backend, reporter: Reporter, stack: AsyncExitStack) -> str:
+async def _open_door(ground: Ground, make: Callable[[Mapping[str, str]], Door], stack: AsyncExitStack) -> str:
     config = ground.config.gateway
     callers = config.callers | {LOCAL_CALLER: ground.state.local_key_digest()}
-    opened = await serve(Door(backend, callers, reporter.status), config.listen)
+    opened = await serve(make(callers), config.listen)
     stack.push_async_callback(opened.close, STOP_SECONDS)
     return f"{config.listen.rpartition(':')[0]}:{opened.port}"
 
@@ -214,7 +223,14 @@ def _final_status(item: Standing) -> Status:
 
 
 def _open_ledgers(ground: Ground) -> dict[str, OpenLedger]:
-    return {item.name: OpenLedger(item.founded.destination, item.founded.settings) for item in ground.standing}
+    return {
+        item.name: OpenLedger(
+            item.founded.destination,
+            item.founded.settings,
+            ground.identity.relayer if isinstance(item.founded.signer, EvmAccount) else b"",
+        )
+        for item in ground.standing
+    }
 
 
 def _cluster_config(ground: Ground) -> ClusterConfig:

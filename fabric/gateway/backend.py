@@ -15,6 +15,7 @@ from fabric.invoke.acceptor import retry_of
 from fabric.invoke.catalogue import Catalogue
 from fabric.invoke.pipeline import Pipeline
 from fabric.invoke.prove import prove
+from fabric.relay.model import RELAY_CALLER
 from fabric.store.store import Store
 from fabric.store.values import Anchor as StoredAnchor
 from fabric.store.values import Effect, StoredResult, WorkState
@@ -25,6 +26,7 @@ from fabric.trust.publication import Publication
 from fabric.wire.service import Anchor, Answer, InvokeReply, InvokeRequest, Result
 
 _HEX_VERSION: Final = 64
+_RELAY: Final = caller_account(RELAY_CALLER)
 
 
 @dataclass(frozen=True)
@@ -154,8 +156,9 @@ class Backend:
 
     async def _own(self, caller: str, invocation: InvocationId) -> StoredResult:
         stored = await self._store.invocations.get(invocation)
-        is_event = stored is not None and stored.idempotency_key is None
-        if stored is None or not (is_event or stored.caller == caller_account(caller)):
+        # What a ledger asked for or told, and what was made of it, is on ledgers for all to see.
+        is_public = stored is not None and (stored.idempotency_key is None or stored.caller == _RELAY)
+        if stored is None or not (is_public or stored.caller == caller_account(caller)):
             raise NotFound(f"no result {invocation.hex()} for caller {caller!r}")
         return stored
 

@@ -12,11 +12,24 @@ import grpc
 import grpc.aio
 import structlog
 
-from fabric.core.errors import ConfigError, FabricError, Unauthenticated, Unauthorized
+from fabric.core.errors import ConfigError, FabricError, Unauthenticated
 from fabric.core.ids import BindingVersion, DestinationId, Digest, InvocationId
-from fabric.gateway.endpoint import LOCAL_CALLER
 from fabric.gateway.standard import Health, ReflectionGuard, add_reflection, is_local
 from fabric.gateway.status import row_of
+from fabric.wire.messages import (
+    CallTaken,
+    ChannelList,
+    ListChannels,
+    ListMessages,
+    MessageInfo,
+    MessageList,
+    MessageName,
+    MessageTrace,
+    RetryMessage,
+    SubmitCall,
+)
+from fabric.wire.method import Method
+from fabric.wire.operators import LedgerList, LedgerResumed, ListLedgers, ResumeLedger
 from fabric.wire.service import (
     MAX_MESSAGE_BYTES,
     METHODS,
@@ -27,7 +40,6 @@ from fabric.wire.service import (
     GetResult,
     InvokeReply,
     InvokeRequest,
-    Method,
     Result,
 )
 from fabric.wire.status import GetStatus, Status
@@ -69,17 +81,55 @@ class Backend(Protocol):
         ...
 
 
-Report = Callable[[], Awaitable[Status]]
+class Operator(Protocol):
+    """What the door opens to operators; every method raises only ``FabricError``s, ``Unauthorized`` to anybody else."""
+
+    async def status(self, caller: str) -> Status:
+        """Returns what runs here."""
+        ...
+
+    async def ledgers(self, caller: str, request: ListLedgers) -> LedgerList:
+        """Returns the ledgers and how they are."""
+        ...
+
+    async def resume(self, caller: str, request: ResumeLedger) -> LedgerResumed:
+        """Lets a halted ledger go on."""
+        ...
+
+
+class Messages(Protocol):
+    """What the door says of messages between ledgers; every method raises only ``FabricError``s."""
+
+    async def messages(self, request: ListMessages) -> MessageList:
+        """Returns messages and counts."""
+        ...
+
+    async def trace(self, name: str) -> MessageTrace:
+        """Returns a message and its steps."""
+        ...
+
+    async def retry(self, caller: str, request: RetryMessage) -> MessageInfo:
+        """Makes another attempt due, for an operator."""
+        ...
+
+    async def channels(self, request: ListChannels) -> ChannelList:
+        """Returns channels."""
+        ...
+
+    async def submit_call(self, request: SubmitCall) -> CallTaken:
+        """Gives a ledger a signed call."""
+        ...
 
 
 class Door:
     """Handlers of ``fabric.v1.Fabric``; names of callers come from their API keys and from nothing they say."""
 
-    def __init__(self, backend: Backend, callers: Mapping[str, str], report: Report) -> None:
-        """Takes the backend, the SHA-256 of each caller's API key in hexadecimal digits, and the operator's report."""
+    def __init__(self, backend: Backend, operator: Operator, messages: Messages, callers: Mapping[str, str]) -> None:
+        """Takes what it opens to and, by caller name, the SHA-256 of the API key in hexadecimal digits."""
         self._backend = backend
+        self._operator = operator
+        self._messages = messages
         self._callers = dict(callers)
-        self._report = report
 
     async def invoke(self, caller: str, request: InvokeRequest) -> InvokeReply:
         """Invoke, and each message of InvokeStream."""
@@ -102,10 +152,36 @@ class Door:
         return BlobName(Digest(await self._backend.put_binding(caller, request.data)))
 
     async def get_status(self, caller: str, request: GetStatus) -> Status:  # noqa: ARG002 - it asks for nothing else
-        """GetStatus; raises ``Unauthorized`` unless the caller is the operator."""
-        if caller != LOCAL_CALLER:
-            raise Unauthorized(f"caller {caller!r} is no operator; only {LOCAL_CALLER!r} sees what runs here")
-        return await self._report()
+        """GetStatus."""
+        return await self._operator.status(caller)
+
+    async def list_ledgers(self, caller: str, request: ListLedgers) -> LedgerList:
+        """ListLedgers."""
+        return await self._operator.ledgers(caller, request)
+
+    async def resume_ledger(self, caller: str, request: ResumeLedger) -> LedgerResumed:
+        """ResumeLedger."""
+        return await self._operator.resume(caller, request)
+
+    async def list_messages(self, _caller: str, request: ListMessages) -> MessageList:
+        """ListMessages."""
+        return await self._messages.messages(request)
+
+    async def get_message(self, _caller: str, request: MessageName) -> MessageTrace:
+        """GetMessage."""
+        return await self._messages.trace(request.message)
+
+    async def retry_message(self, caller: str, request: RetryMessage) -> MessageInfo:
+        """RetryMessage."""
+        return await self._messages.retry(caller, request)
+
+    async def list_channels(self, _caller: str, request: ListChannels) -> ChannelList:
+        """ListChannels."""
+        return await self._messages.channels(request)
+
+    async def submit_call(self, _caller: str, request: SubmitCall) -> CallTaken:
+        """SubmitCall."""
+        return await self._messages.submit_call(request)
 
     def authenticate(self, context: Context) -> str:
         """Returns the caller's name.
@@ -252,4 +328,11 @@ def _table(door: Door) -> dict[str, Handler]:
         "PutBlob": door.put_blob,
         "PutBinding": door.put_binding,
         "GetStatus": door.get_status,
+        "ListLedgers": door.list_ledgers,
+        "ResumeLedger": door.resume_ledger,
+        "ListMessages": door.list_messages,
+        "GetMessage": door.get_message,
+        "RetryMessage": door.retry_message,
+        "ListChannels": door.list_channels,
+        "SubmitCall": door.submit_call,
     }

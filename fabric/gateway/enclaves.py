@@ -137,6 +137,10 @@ class Enclaves:
                         return
                     if progress is not None and progress.state is WorkState.REFUSED:
                         raise AttestationFailed(f"ledger {destination.hex()} refused the keys: {progress.reason}")
+                    if await self._store.halts.of(destination):
+                        # Others must not wait for a person; the keys are the first that it takes when it is resumed.
+                        _LOG.warning("ledger is halted, keys wait for it", destination=destination.hex())
+                        return
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError as error:
             raise AttestationFailed(

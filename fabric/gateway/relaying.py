@@ -1,9 +1,8 @@
 """Messages between the fabric's ledgers: one relay, and a watcher for each ledger that has a mailbox."""
 
-import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import cast
+from typing import Final, cast
 
 from fabric.core.clock import Clock
 from fabric.core.crashpoint import Reached
@@ -20,6 +19,9 @@ from fabric.relay.relay import Relay
 from fabric.trust.binding import Binding
 from fabric.wire.service import Answer, Call, InvokeRequest
 
+POLL_SECONDS: Final = 0.2
+"""Time between two questions for what others did; a message's way has two such pauses."""
+
 
 def start_relay(fabric: FabricId, ledgers: Ledgers, pipeline: Pipeline, clock: Clock, reached: Reached) -> Relay:
     """Starts to follow every mailbox and to carry what is sent; the loops end with the ledgers."""
@@ -27,15 +29,18 @@ def start_relay(fabric: FabricId, ledgers: Ledgers, pipeline: Pipeline, clock: C
     lookout = Lookout(fabric, posts, ledgers.store, clock)
     relay = Relay(lookout, ledgers.store, partial(_run, pipeline), clock, reached=reached)
     ledgers.store.outbox.listen(relay.wake)
-    ledgers.run("relay", asyncio.create_task(relay.run()))
+    ledgers.run("relay", relay.run)
     for item in ledgers.working:
         post = posts.get(item.ledger.destination.id)
         if post is None:
             continue
         watched = mailbox_of(post.destination.id, post.source)
         room = Mailroom(watched, ledgers.store, clock, relay.wake, reached)
-        watcher = Watcher(watched, ledgers.store, room.accept, clock)
-        ledgers.run(f"{item.name}: mailbox", asyncio.create_task(watcher.run()))
+        watcher = Watcher(watched, ledgers.store, room.accept, clock, poll_seconds=POLL_SECONDS)
+        # What this fabric itself did is read at once; what others did, at the next question.
+        ledgers.store.outbox.listen(watcher.wake)
+        ledgers.wakers.setdefault(item.name, []).append(watcher.wake)
+        item.run("mailbox", watcher.run)
     return relay
 
 

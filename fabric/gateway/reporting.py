@@ -76,8 +76,8 @@ class Reporter:
 
     async def _ledger(self, item: Working, keys: list[KeySet]) -> LedgerStatus:
         destination = item.ledger.destination
-        halted = await self.store.outbox.halted(destination.id)
-        state, reason, key_state = (HALTED, halted, "unknown") if halted else (WORKING, "", "unknown")
+        halt = await self.store.halts.of(destination.id)
+        state, reason, key_state = (HALTED, halt.reason, "unknown") if halt else (WORKING, "", "unknown")
         try:
             async with asyncio.timeout(ASK_SECONDS):
                 found = [await item.ledger.key_state(each) for each in keys]

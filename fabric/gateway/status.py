@@ -41,6 +41,7 @@ TABLE: Final[dict[str, Row]] = {
     "signing": Row("UNAVAILABLE", 5),
     "store": Row("UNAVAILABLE", 5),
     "ledger": Row("FAILED_PRECONDITION", 6),
+    "rule-violation": Row("FAILED_PRECONDITION", 6),
     "ledger-unavailable": Row("UNAVAILABLE", 6),
     "fees-above-cap": Row("UNAVAILABLE", 6),
     "submit": Row("UNKNOWN", 6),

@@ -14,10 +14,11 @@ import structlog
 from fabric.core.backoff import delay_seconds
 from fabric.core.clock import Clock
 from fabric.core.crashpoint import CrashPoint, Reached, unharmed
-from fabric.core.errors import FabricError, LedgerError, Reorged, Retry, StoreError
+from fabric.core.errors import FabricError, ForeignLedger, LedgerError, Reorged, Retry, StoreError
 from fabric.ledger import outbox
 from fabric.ledger.alarm import Alarm, Pause
 from fabric.ledger.entries import Entry, work_of
+from fabric.ledger.guard import Guard
 from fabric.ledger.port import Ledger, Submission
 from fabric.store.outbox import Change, Outbox
 from fabric.store.values import OutboxRow, WorkState
@@ -70,6 +71,7 @@ class Dispatcher:
         self._pace = pace
         self._id = ledger.destination.id
         self._alarm = Alarm(pause)
+        self._guard = Guard(store.halts, self._id, clock, pause)
         self._pause = pause
         self.trouble: FabricError | None = None
         self._known: dict[int, Entry] = {}
@@ -83,12 +85,14 @@ class Dispatcher:
     async def run(self) -> None:
         """Drives the ledger until it is cancelled, or halted by a reorg beyond finality."""
         failures = 0
-        while not (reason := await self._store.halted(self._id)):
+        # What the ledger said before a halt need not hold after it.
+        self._absent.clear()
+        while (halt := await self._guard.halt()) is None:
             self._alarm.reset()
             try:
                 moved = await self.round()
             except Reorged as error:
-                await self._store.halt(self._id, str(error), self._clock.unix_seconds())
+                await self._guard.close(error)
                 continue
             except (LedgerError, StoreError) as error:
                 failures, self.trouble = failures + 1, error
@@ -101,7 +105,7 @@ class Dispatcher:
                 await self._pause(self._pace.gather_seconds)
             else:
                 await self._rest()
-        _log.error("ledger is halted", destination=self._id.hex(), reason=reason)
+        _log.error("ledger is halted", destination=self._id.hex(), reason=halt.reason)
 
     async def round(self) -> bool:
         """Takes everything one step further; says whether another round at once has something to do.
@@ -162,7 +166,7 @@ class Dispatcher:
         try:
             made = await self._ledger.prepare([entry.work for entry in entries], pending)
         except LedgerError as error:
-            if error.retry is not Retry.NEVER or isinstance(error, Reorged):
+            if error.retry is not Retry.NEVER or isinstance(error, Reorged | ForeignLedger):
                 raise
             await self._fill_or_put_off(entries, pending, error)
             return
@@ -207,7 +211,9 @@ class Dispatcher:
         answers = await self._ledger.observe(asked)
         now = self._clock.unix_seconds()
         for entry, answer in zip(entries, answers, strict=True):
-            entry.progress = outbox.observed(entry.progress, answer, now, entry.row.work_id)
+            before, seed = entry.progress, entry.row.work_id
+            entry.progress = outbox.observed(before, answer, now, seed)
+            entry.if_asked = outbox.if_asked(before, entry.progress, now, seed)
         self._reached(CrashPoint.BEFORE_CONFIRM)
         moved = await self._save(entries)
         absent = {entry.seq for entry in entries if entry.progress.state is WorkState.PREPARED}
@@ -218,7 +224,7 @@ class Dispatcher:
     async def _save(self, entries: Sequence[Entry]) -> bool:
         """Stores what changed; says whether any work is in another state than it was stored in."""
         changed = [entry for entry in entries if entry.progress != entry.row.progress]
-        await self._store.save([Change(entry.row, entry.progress) for entry in changed])
+        await self._store.save([Change(entry.row, entry.progress, entry.if_asked) for entry in changed])
         moved = any(entry.progress.state is not entry.row.progress.state for entry in changed)
         for entry in changed:
             entry.row = OutboxRow(

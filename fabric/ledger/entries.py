@@ -24,11 +24,13 @@ class Entry:
         row: as it is stored.
         work: what the ledger shall do.
         progress: as far as it is known here; what differs from the row is not stored yet.
+        if_asked: progress that is stored instead, where it answers a request that the ledger has.
     """
 
     row: OutboxRow
     work: Work
     progress: Progress
+    if_asked: Progress | None = None
 
     @property
     def seq(self) -> int:

@@ -9,14 +9,21 @@ from typing import Final, assert_never
 
 from fabric.core import canonical
 from fabric.core.backoff import delay_seconds
+from fabric.core.errors import Malformed
+from fabric.core.ids import DestinationId
 from fabric.ledger.port import Observation, Phase, Receipt, Submission
 from fabric.store.values import Progress, WorkState
+from fabric.trust.fields import read_integer, read_object, read_text
 
 PASSING: Final = frozenset({"NotSettled", "UnknownKey", "NotYetValid", "NotYetExpired"})
 """Rules whose refusal may pass, since other work or time brings what they ask for. A reason begins with its rule."""
 MAX_PASSING_ATTEMPTS: Final = 32
 """With the backoff between them, about ten minutes."""
 
+ORPHANED: Final = frozenset({"UnknownOrigin"})
+"""Rules that refuse an answer whose request the ledger does not have; after a reorg it may have it again."""
+
+_RECEIPT: Final = frozenset({"cost", "locator", "material", "position", "time"})
 _ASKED: Final = (WorkState.PREPARED, WorkState.SUBMITTED, WorkState.INCLUDED)
 
 
@@ -73,6 +80,24 @@ def observed(progress: Progress, observation: Observation, now: int, seed: bytes
             assert_never(observation.phase)
 
 
+def if_asked(before: Progress, after: Progress, now: int, seed: bytes) -> Progress | None:
+    """Returns what a refused answer comes to where its request is on the ledger after all, else None.
+
+    The refusal was then executed before the request, which a reorg had taken and brought again: it is tried anew.
+    """
+    is_orphan = after.state is WorkState.REFUSED and rule_of(after.reason) in ORPHANED
+    if not is_orphan or before.attempts >= MAX_PASSING_ATTEMPTS:
+        return None
+    return _anew(before, after.reason, now, seed)
+
+
+def reopened(progress: Progress, reason: str) -> Progress:
+    """Returns final or refused work of which a reorg may have taken effect or refusal: it is asked about again."""
+    _expect(progress, WorkState.FINAL, WorkState.REFUSED)
+    state = WorkState.NEW if progress.submission is None else WorkState.SUBMITTED
+    return replace(progress, state=state, attempts=0, next_attempt=0, receipt=None, reason=reason)
+
+
 def submission_of(progress: Progress) -> Submission | None:
     """Returns the stored submission."""
     if progress.submission is None:
@@ -96,6 +121,22 @@ def write_receipt(receipt: Receipt) -> bytes:
 def rule_of(reason: str) -> str:
     """Returns the name of the rule with which the reason of a refusal begins."""
     return reason.partition(":")[0].partition("(")[0].strip()
+
+
+def read_receipt(destination: DestinationId, data: bytes) -> Receipt:
+    """Reads what ``write_receipt`` writes; raises ``Malformed``."""
+    value = read_object(canonical.decode(data), _RECEIPT, "stored receipt")
+    material, cost = value["material"], value["cost"]
+    if not isinstance(material, dict) or not isinstance(cost, dict):
+        raise Malformed("stored receipt", "material and cost must be objects")
+    return Receipt(
+        destination=destination,
+        locator=read_text(value["locator"], "stored receipt.locator"),
+        position=read_integer(value["position"], "stored receipt.position", 0, canonical.MAX_INTEGER),
+        time=read_integer(value["time"], "stored receipt.time", 0, canonical.MAX_INTEGER),
+        material=material,
+        cost={name: read_integer(one, "stored receipt.cost", 0, canonical.MAX_INTEGER) for name, one in cost.items()},
+    )
 
 
 def _expect(progress: Progress, *states: WorkState) -> None:

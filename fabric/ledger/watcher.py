@@ -15,7 +15,8 @@ from fabric.core.backoff import delay_seconds
 from fabric.core.clock import Clock
 from fabric.core.errors import FabricError, LedgerError, Reorged, StoreError
 from fabric.core.ids import DestinationId
-from fabric.ledger.alarm import Pause
+from fabric.ledger.alarm import Alarm, Pause
+from fabric.ledger.guard import Guard
 from fabric.ledger.port import MailboxPage, MailboxSource, RequestPage, RequestSource
 from fabric.store.store import Store
 
@@ -23,6 +24,9 @@ _log = structlog.get_logger(__name__)
 
 PAGE: Final = 256
 """Requests or events of one page."""
+REQUESTS: Final = "requests"
+MAILBOX: Final = "mailbox"
+"""The streams of a ledger, as cursors are named."""
 
 
 class Page(Protocol):
@@ -61,17 +65,22 @@ class Watched(Generic[P]):
     @property
     def cursor(self) -> str:
         """Name of the cursor."""
-        return f"{self.name}/{self.destination.hex()}"
+        return cursor_name(self.name, self.destination)
+
+
+def cursor_name(stream: str, destination: DestinationId) -> str:
+    """Returns the name of the cursor of one of a ledger's streams."""
+    return f"{stream}/{destination.hex()}"
 
 
 def requests_of(destination: DestinationId, source: RequestSource) -> Watched[RequestPage]:
     """Returns the requests of a ledger, to be watched."""
-    return Watched(destination, "requests", source.requests)
+    return Watched(destination, REQUESTS, source.requests)
 
 
 def mailbox_of(destination: DestinationId, source: MailboxSource) -> Watched[MailboxPage]:
     """Returns the mailbox of a ledger, to be watched."""
-    return Watched(destination, "mailbox", source.mailbox_events)
+    return Watched(destination, MAILBOX, source.mailbox_events)
 
 
 class Watcher(Generic[P]):
@@ -91,19 +100,25 @@ class Watcher(Generic[P]):
         self._watched = watched
         self._store = store
         self._accept = accept
-        self._clock = clock
+        self._guard = Guard(store.halts, watched.destination, clock, pause)
         self._pause = pause
+        self._alarm = Alarm(pause)
         self._poll_seconds = poll_seconds
+
+    def wake(self) -> None:
+        """Ends the pause between two questions: there may be something new. Call it on the event loop."""
+        self._alarm.ring()
 
     async def run(self) -> None:
         """Follows the ledger until it is cancelled, or halted by a reorg beyond finality."""
         failures = 0
-        while not await self._store.outbox.halted(self._watched.destination):
+        while await self._guard.halt() is None:
+            self._alarm.reset()
             try:
                 moved = await self.step()
             except Reorged as error:
-                await self._halt(error)
-                return
+                await self._guard.close(error)
+                continue
             except (LedgerError, StoreError) as error:
                 failures += 1
                 self._tell("page not accepted", error)
@@ -111,7 +126,7 @@ class Watcher(Generic[P]):
                 continue
             failures = 0
             if not moved:
-                await self._pause(self._poll_seconds)
+                await self._alarm.rest(self._poll_seconds)
 
     async def step(self) -> bool:
         """Reads one page and hands it over; says whether it held anything.
@@ -126,11 +141,6 @@ class Watcher(Generic[P]):
         if page.cursor != cursor:
             await self._accept(page)
         return page.count > 0
-
-    async def _halt(self, error: Reorged) -> None:
-        now = self._clock.unix_seconds()
-        await self._store.outbox.halt(self._watched.destination, str(error), now)
-        self._tell("ledger halted", error)
 
     def _tell(self, what: str, error: FabricError) -> None:
         _log.warning(what, destination=self._watched.destination.hex(), error=str(error))

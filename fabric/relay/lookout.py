@@ -113,8 +113,8 @@ class Lookout:
         post = self.posts.get(place)
         if post is None:
             return Side()
-        halted = await self.store.outbox.halted(place)
-        return Side(post.destination, halted or "", time, post.asserted, post.trouble())
+        halt = await self.store.halts.of(place)
+        return Side(post.destination, halt.reason if halt else "", time, post.asserted, post.trouble())
 
     async def _time(self, place: DestinationId) -> int | None:
         now = self.clock.monotonic_seconds()

@@ -6,16 +6,17 @@ from functools import partial
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import Connection, Select, bindparam, func, insert, select, text, update
+from sqlalchemy import Connection, Select, bindparam, exists, func, select, text, update
 
 from fabric.core.errors import StoreError
-from fabric.core.ids import BatchId, DestinationId
+from fabric.core.ids import DestinationId, InvocationId
 from fabric.store.attestations import register_body
 from fabric.store.bulk import chunks
 from fabric.store.codec import read_signatures
 from fabric.store.database import Database
+from fabric.store.halts import Halts
 from fabric.store.packing import PackedBatch
-from fabric.store.schema import OPEN, attestations, batches, halts, messages, outbox
+from fabric.store.schema import OPEN, attestations, batches, invocations, messages, outbox, records, requests
 from fabric.store.values import (
     ConsumeBody,
     ExpireBody,
@@ -42,23 +43,36 @@ _ROW: Final = (
     outbox.c.receipt,
     outbox.c.reason,
 )
+_PROGRESS: Final = ("state", "attempts", "next_attempt", "submission", "locator", "receipt", "reason")
 _IN_FLIGHT: Final = (WorkState.PREPARED, WorkState.SUBMITTED, WorkState.INCLUDED)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A row and its new progress."""
+    """A row and its new progress.
+
+    Attributes:
+        row: the row.
+        progress: its new progress.
+        if_asked: its new progress instead, where it answers a request that the ledger has.
+    """
 
     row: OutboxRow
     progress: Progress
+    if_asked: Progress | None = None
 
 
 class Outbox:
-    """Reads and advances the rows. One dispatcher drives the rows of a destination."""
+    """Reads and advances the rows. One dispatcher drives the rows of a destination.
+
+    Attributes:
+        halts: destinations whose rows must not move.
+    """
 
     def __init__(self, database: Database) -> None:
         """Works on ``database``."""
         self._database = database
+        self.halts = Halts(database)
         self._listeners: list[Callable[[], None]] = []
 
     def listen(self, listener: Callable[[], None]) -> None:
@@ -124,15 +138,24 @@ class Outbox:
 
         return await self._database.read(work)
 
-    async def newest_final_batch(self, destination: DestinationId) -> BatchId | None:
-        """Returns the batch whose settlement became final last, None where there is none yet."""
-        query = select(outbox.c.work_id).where(
+    async def newest_final_batch(self, destination: DestinationId) -> OutboxRow | None:
+        """Returns the newest settlement that is final, None where there is none yet."""
+        query = select(*_ROW).where(
             outbox.c.destination == destination,
             outbox.c.kind == WorkKind.SETTLE,
             outbox.c.state == WorkState.FINAL,
         )
-        query = query.order_by(outbox.c.seq.desc()).limit(1)
-        return await self._database.read(lambda connection: connection.scalar(query))
+        rows = await self._database.read(partial(_rows, query=query.order_by(outbox.c.seq.desc()).limit(1)))
+        return rows[0] if rows else None
+
+    async def closed(self, destination: DestinationId, after: int, limit: int) -> list[OutboxRow]:
+        """Returns up to ``limit`` final or refused rows behind a ``seq``, oldest first."""
+        query = select(*_ROW).where(
+            outbox.c.destination == destination,
+            outbox.c.state.in_((WorkState.FINAL, WorkState.REFUSED)),
+            outbox.c.seq > after,
+        )
+        return await self._database.read(partial(_rows, query=query.order_by(outbox.c.seq).limit(limit)))
 
     async def counts(self) -> dict[tuple[DestinationId, WorkKind, WorkState], int]:
         """Returns how many rows there are of each destination, kind and state."""
@@ -159,20 +182,6 @@ class Outbox:
         )
         return await self._database.read(partial(_rows, query=query))
 
-    async def halt(self, destination: DestinationId, reason: str, created: int) -> None:
-        """Stops a ledger's work durably; the first reason stays."""
-
-        def work(connection: Connection) -> None:
-            if connection.scalar(_HALT, {"destination": destination}) is None:
-                values = {"destination": destination, "reason": reason, "created": created}
-                connection.execute(insert(halts).values(values))
-
-        await self._database.write(work)
-
-    async def halted(self, destination: DestinationId) -> str | None:
-        """Returns why a ledger's work is stopped, None where it is not."""
-        return await self._database.read(lambda connection: connection.scalar(_HALT, {"destination": destination}))
-
 
 def _ready_query() -> Select[*tuple[object, ...]]:
     other = outbox.alias("other")
@@ -195,7 +204,6 @@ _OPEN_WORK: Final = select(*_ROW).where(outbox.c.destination == bindparam("desti
 _OPEN_ONE: Final = _OPEN_WORK.limit(1)
 _FLYING: Final = _OPEN_WORK.where(outbox.c.state.in_(_IN_FLIGHT)).order_by(outbox.c.seq)
 _READY: Final = _ready_query()
-_HALT: Final = select(halts.c.reason).where(halts.c.destination == bindparam("destination"))
 
 
 def _rows(
@@ -222,15 +230,48 @@ def _rows(
 
 
 def _save(connection: Connection, changes: Sequence[Change]) -> None:
-    names = ("state", "attempts", "next_attempt", "submission", "locator", "receipt", "reason")
     statement = update(outbox).where(outbox.c.seq == bindparam("row_seq"))
+    changes = [_chosen(connection, change) for change in changes]
     values = [
-        {"row_seq": change.row.seq} | {name: getattr(change.progress, name) for name in names} for change in changes
+        {"row_seq": change.row.seq} | {name: getattr(change.progress, name) for name in _PROGRESS} for change in changes
     ]
-    connection.execute(statement.values({name: bindparam(name) for name in names}), values)
+    connection.execute(statement.values({name: bindparam(name) for name in _PROGRESS}), values)
     for change in changes:
         if change.progress.state is WorkState.REFUSED:
             _refuse_dependants(connection, change)
+
+
+def _chosen(connection: Connection, change: Change) -> Change:
+    """Returns a change with the progress that holds, decided in the transaction that stores it."""
+    if change.if_asked is None:
+        return change
+    query = (
+        select(requests.c.seq)
+        .join(invocations, invocations.c.id == requests.c.invocation)
+        .join(records, records.c.invocation == invocations.c.seq)
+        .join(outbox, (outbox.c.batch == records.c.batch) & (outbox.c.position == records.c.position))
+        .where(outbox.c.seq == change.row.seq, requests.c.destination == change.row.destination)
+    )
+    is_asked = connection.scalar(query.limit(1)) is not None
+    return Change(change.row, change.if_asked if is_asked else change.progress)
+
+
+def reopen_answers(connection: Connection, destination: DestinationId, ids: Sequence[InvocationId]) -> None:
+    """Makes refused consumptions of these invocations new work: their requests came again, after a reorg took them."""
+    settle = outbox.alias("settle")
+    is_settled = exists().where(
+        settle.c.batch == outbox.c.batch, settle.c.position.is_(None), settle.c.state != WorkState.REFUSED
+    )
+    for part in chunks(ids):
+        answers = exists().where(
+            records.c.batch == outbox.c.batch,
+            records.c.position == outbox.c.position,
+            records.c.invocation == invocations.c.seq,
+            invocations.c.id.in_(part),
+        )
+        is_refused = (outbox.c.destination == destination, outbox.c.state == WorkState.REFUSED)
+        values = {name: getattr(Progress(), name) for name in _PROGRESS}
+        connection.execute(update(outbox).where(*is_refused, answers, is_settled).values(values))
 
 
 def _refuse_dependants(connection: Connection, change: Change) -> None:

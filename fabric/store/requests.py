@@ -10,6 +10,7 @@ from fabric.core.ids import BindingVersion, DestinationId, Digest, InvocationId
 from fabric.store.bulk import chunks, insert_rows
 from fabric.store.cursors import move_cursor
 from fabric.store.database import Database
+from fabric.store.outbox import reopen_answers
 from fabric.store.schema import UNANSWERED, invocations, requests
 from fabric.store.values import CursorMove, RequestRow, RequestState
 
@@ -21,13 +22,16 @@ class Requests:
         """Works on ``database``."""
         self._database = database
 
-    async def store(self, rows: Sequence[RequestRow], cursor: CursorMove) -> None:
+    async def store(self, rows: Sequence[RequestRow], cursor: CursorMove) -> bool:
         """Stores a page's requests and moves the cursor behind them; what is stored already stays as it is.
+
+        Returns:
+            Whether there are answers among them that were accepted before, and may have to be brought again.
 
         Raises:
             StoreError: it did not commit; or a ledger gave another request the place of one that is stored.
         """
-        await self._database.write(partial(_store, rows=rows, cursor=cursor))
+        return await self._database.write(partial(_store, rows=rows, cursor=cursor))
 
     async def ready(
         self, destination: DestinationId, limit: int, without: Collection[BindingVersion] = ()
@@ -101,8 +105,9 @@ def _unanswered(destination: DestinationId, state: RequestState) -> Select[*tupl
     return select(requests).where(*where)
 
 
-def _store(connection: Connection, rows: Sequence[RequestRow], cursor: CursorMove) -> None:
+def _store(connection: Connection, rows: Sequence[RequestRow], cursor: CursorMove) -> bool:
     known: dict[tuple[bytes, int], bytes] = {}
+    has_answers = False
     for part in chunks(rows):
         query = select(requests.c.destination, requests.c.position, requests.c.invocation).where(
             requests.c.destination.in_({row.destination for row in part}),
@@ -117,17 +122,26 @@ def _store(connection: Connection, rows: Sequence[RequestRow], cursor: CursorMov
     names = ("destination", "position", "invocation", "binding", "input", "document")
     values = [(*(getattr(row, name) for name in names), row.state.value, row.reason) for row in fresh]
     insert_rows(connection, requests, (*names, "state", "reason"), values)
-    _close_answered(connection, fresh)
+    has_answers = _close_answered(connection, fresh)
     move_cursor(connection, cursor)
+    return has_answers
 
 
-def _close_answered(connection: Connection, rows: Sequence[RequestRow]) -> None:
-    # A request may be read again after its cursor was lost; its answer stands.
+def _close_answered(connection: Connection, rows: Sequence[RequestRow]) -> bool:
+    # A request may be read again after its cursor was lost or a reorg took it; its answer stands, and is brought again.
+    has_answers = False
     for part in chunks(rows):
-        accepted = select(invocations.c.id).where(invocations.c.id.in_([row.invocation for row in part]))
+        query = select(invocations.c.id).where(invocations.c.id.in_([row.invocation for row in part]))
+        answered = set(connection.scalars(query))
+        if not answered:
+            continue
         connection.execute(
-            update(requests).where(requests.c.invocation.in_(accepted)).values(state=RequestState.ANSWERED)
+            update(requests).where(requests.c.invocation.in_(answered)).values(state=RequestState.ANSWERED, reason="")
         )
+        for destination in {row.destination for row in part}:
+            reopen_answers(connection, destination, [InvocationId(one) for one in answered])
+        has_answers = True
+    return has_answers
 
 
 def _rows(connection: Connection, query: Select[*tuple[object, ...]]) -> list[RequestRow]:

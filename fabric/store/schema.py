@@ -292,3 +292,16 @@ halts = Table(
     Column("created", Number, nullable=False),
 )
 """Ledgers that nothing is sent to any more until a person has looked."""
+
+resumptions = Table(
+    "resumptions",
+    metadata,
+    Column("seq", Number, primary_key=True),
+    Column("destination", LargeBinary, nullable=False, index=True),
+    Column("who", String, nullable=False),
+    Column("why", String, nullable=False),
+    Column("reason", String, nullable=False),  # what it was halted for
+    Column("halted", Number, nullable=False),
+    Column("resumed", Number, nullable=False),
+)
+"""Audit: who let a halted ledger go on, when and why. Rows are only added."""

@@ -20,7 +20,7 @@ from fabric.store.messages import Messages
 from fabric.store.outbox import Outbox
 from fabric.store.proofs import Proofs
 from fabric.store.requests import Requests
-from fabric.store.values import AlreadyStored, StoredAttestation, StoredResult
+from fabric.store.values import AlreadyStored, CursorMove, RequestRow, StoredAttestation, StoredResult
 
 
 class Store:
@@ -30,6 +30,7 @@ class Store:
         invocations: accepted invocations.
         outbox: work for the ledgers.
         proofs: material of proofs.
+        halts: ledgers whose work is stopped.
         requests: what ledgers asked for.
         mailboxes: what ledgers told of messages.
         messages: messages on their way.
@@ -47,6 +48,7 @@ class Store:
         self._listeners: dict[DestinationId, list[Callable[[], None]]] = {}
         self.invocations = Invocations(database, blobs)
         self.outbox = Outbox(database)
+        self.halts = self.outbox.halts
         self.proofs = Proofs(database)
         self.requests = Requests(database)
         self.mailboxes = Mailboxes(database)
@@ -84,6 +86,11 @@ class Store:
             raise AlreadyStored(stored) from conflict
         if acceptance.batches:
             self._tell({batch.header.destination for batch in acceptance.batches})
+
+    async def take(self, rows: Sequence[RequestRow], cursor: CursorMove) -> None:
+        """Stores a page of requests with its cursor, see ``Requests.store``; answers to be brought again are work."""
+        if await self.requests.store(rows, cursor):
+            self._tell({row.destination for row in rows})
 
     async def results(self, ids: Sequence[InvocationId]) -> dict[InvocationId, StoredResult]:
         """Returns what became of invocations, of those that were accepted."""

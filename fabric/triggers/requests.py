@@ -64,7 +64,7 @@ class RequestTrigger:
             StoreError: it did not commit.
         """
         rows = [await self._row(request) for request in page.requests]
-        await self._store.requests.store(rows, CursorMove(self._watched.cursor, page.cursor))
+        await self._store.take(rows, CursorMove(self._watched.cursor, page.cursor))
         # A blob that was put between the look and the commit found nobody waiting for it.
         for row in rows:
             if row.state is RequestState.WAITING_FOR_INPUT and self._store.blobs.has(row.input):
@@ -92,11 +92,13 @@ class RequestTrigger:
                 await self._alarm.rest(self._soonest())
 
     async def step(self) -> bool:
-        """Runs what is ready, a batch a binding; says whether there was anything to run.
+        """Runs what is ready, a batch a binding, unless the ledger is halted; says whether anything was to run.
 
         Raises:
             StoreError: the database did not commit.
         """
+        if await self._store.halts.of(self._watched.destination):
+            return False  # what is stored may be of blocks that are gone; resuming starts this loop again
         now = self._clock.monotonic_seconds()
         waiting = {version: delay.until for version, delay in self._delays.items() if delay.until > now}
         self._passed_over = list(waiting.values())

@@ -3,13 +3,16 @@
 gRPC is told to (de)serialise with these functions, so neither side ever holds a generated class.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from fabric.core.errors import Malformed
 from fabric.core.ids import DestinationId, Digest, InvocationId
 from fabric.core.model import Failure
+from fabric.wire import operators
+from fabric.wire.messages import MESSAGE_METHODS
+from fabric.wire.method import Method
 from fabric.wire.reading import parse, word
 from fabric.wire.status import decode_get_status, decode_status, encode_get_status, encode_status
 from fabric.wire.v1 import fabric_pb2 as pb
@@ -119,17 +122,6 @@ class BlobName:
     """SHA-256 of stored bytes."""
 
     digest: Digest
-
-
-@dataclass(frozen=True)
-class Method:
-    """A gRPC method: how its messages are spelled, and whether both sides stream."""
-
-    encode_request: Callable[[Any], bytes]
-    decode_request: Callable[[bytes], Any]
-    encode_reply: Callable[[Any], bytes]
-    decode_reply: Callable[[bytes], Any]
-    streaming: bool = False
 
 
 def _encode_invoke(value: InvokeRequest) -> bytes:
@@ -252,4 +244,6 @@ METHODS: Final[Mapping[str, Method]] = {
         lambda data: BlobName(Digest(word(parse(pb.PutBindingReply, data).version, "PutBinding.version"))),
     ),
     "GetStatus": Method(encode_get_status, decode_get_status, encode_status, decode_status),
+    **operators.METHODS,
+    **MESSAGE_METHODS,
 }

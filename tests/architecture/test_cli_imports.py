@@ -24,12 +24,17 @@ print(json.dumps({"code": code or 0, "modules": sorted(sys.modules)}), file=sys.
 COMMANDS: Final = (
     "bind",
     "build",
+    "channel",
     "completion",
     "demo",
     "devnet",
+    "doctor",
     "invoke",
+    "ledger",
+    "message",
     "new",
     "publish",
+    "relay",
     "result",
     "run",
     "status",
@@ -37,9 +42,10 @@ COMMANDS: Final = (
     "up",
     "verify",
 )
+BELOW: Final = ("channel open", "message send", "relay status", "relay why")
 
 
-@pytest.mark.parametrize("arguments", ["--help", "--version", *(f"{name} --help" for name in COMMANDS)])
+@pytest.mark.parametrize("arguments", ["--help", "--version", *(f"{name} --help" for name in (*COMMANDS, *BELOW))])
 def test_the_command_imports_nothing_heavy(arguments: str) -> None:
     command = [sys.executable, "-c", PROBE, *arguments.split()]
     done = subprocess.run(command, capture_output=True, check=False, text=True)

@@ -11,8 +11,11 @@ GROUPS: Final = (
     plugins.LEDGERS,
     plugins.DESTINATIONS,
     plugins.DEVNETS,
+    plugins.CHECKS,
     plugins.INTEGRATORS,
+    plugins.ACCOUNTS,
     plugins.BUNDLE_SOURCES,
+    plugins.CHECKS,
     plugins.COMMANDS,
 )
 POINTS: Final = [

@@ -11,9 +11,29 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fabric.client import Answer, Call, InvokeReply, Result
-from fabric.core.ids import BindingVersion, DestinationId, Digest, FabricId, InvocationId, sha256
+from fabric.core import canonical
+from fabric.core.errors import NotFound, Unauthorized
+from fabric.core.ids import Account, BindingVersion, DestinationId, Digest, FabricId, InvocationId, sha256
 from fabric.core.model import Failure
 from fabric.gateway.door import Door, serve
+from fabric.gateway.endpoint import LOCAL_CALLER
+from fabric.trust.message import Channel, End, Message, Shown
+from fabric.wire.messages import (
+    CallTaken,
+    ChannelEnd,
+    ChannelInfo,
+    ChannelList,
+    ListChannels,
+    ListMessages,
+    MessageCount,
+    MessageInfo,
+    MessageList,
+    MessageStep,
+    MessageTrace,
+    RetryMessage,
+    SubmitCall,
+)
+from fabric.wire.operators import Halted, LedgerInfo, LedgerList, LedgerResumed, ListLedgers, ResumeLedger
 from fabric.wire.service import Anchor, InvokeRequest
 from fabric.wire.status import BindingStatus, EnclaveStatus, LedgerStatus, OutboxCount, Status
 from tests.support.trust_samples import word
@@ -26,6 +46,52 @@ RESULT = Result(
     Answer(INVOCATION, None, Failure("cryptlet-raised", "no"), "never"),
     "cold-chain@1.0.0",
     (Anchor(DESTINATION, "native", "operator-final", "entry 7", word("batch"), "", "", {"gas": 3}),),
+)
+
+HALTED = Halted("block 7 is gone", 1_700_000_000)
+LEDGER_STATUS: canonical.JsonObject = {
+    "ledger": {"fee_cap_wei": "500", "head": 9},
+    "outbox": {"settle": {"final": 3, "new": 1}},
+    "newest_final_batch": "ab" * 32,
+    "refused": [{"kind": "settle", "reason": "WrongEpoch: 1", "work": "cd" * 32}],
+    "resumptions": [{"halted_at": 1, "halted_for": "x", "resumed_at": 2, "who": "local", "why": "restored"}],
+}
+LEDGERS = LedgerList(
+    (
+        LedgerInfo("ethereum", "ethereum", DESTINATION, HALTED, canonical.encode(LEDGER_STATUS)),
+        LedgerInfo("native", "native", DestinationId(word("other")), None, canonical.encode(LEDGER_STATUS)),
+    )
+)
+ACCOUNT = Account(word("account"))
+CHANNEL = Channel.between(
+    End(DESTINATION, ACCOUNT, BindingVersion(word("there")), Shown.PROVEN),
+    End(DestinationId(word("other")), ACCOUNT, BindingVersion(word("here")), Shown.ASSERTED),
+    word("salt"),
+)
+MESSAGE = Message(
+    CHANNEL.id,
+    CHANNEL.second.destination,
+    CHANNEL.first.destination,
+    ACCOUNT,
+    ACCOUNT,
+    sequence=7,
+    expiry=1_700_000_600,
+    body=sha256(b"body"),
+)
+INFO = MessageInfo(
+    message=MESSAGE,
+    source="ethereum",
+    destination="native",
+    state="sent",
+    reason="channel-not-open",
+    party="recipient",
+    meaning="it is sent: the destination's end of the channel is not open",
+    advice="open it",
+    detail="channel is open on its source only",
+    attempt=0,
+    next_attempt=0,
+    created=1_700_000_000,
+    changed=1_700_000_100,
 )
 
 
@@ -85,6 +151,56 @@ class StandIn:
         self.asked.append((caller, document))
         return BindingVersion(sha256(document))
 
+    async def status(self, caller: str) -> Status:
+        if caller != LOCAL_CALLER:
+            raise Unauthorized(f"caller {caller!r} is no operator")
+        return STATUS
+
+    async def ledgers(self, caller: str, request: ListLedgers) -> LedgerList:
+        self.asked.append((caller, request))
+        if self.fails:
+            raise self.fails
+        return LEDGERS
+
+    async def resume(self, caller: str, request: ResumeLedger) -> LedgerResumed:
+        self.asked.append((caller, request))
+        if self.fails:
+            raise self.fails
+        return LedgerResumed(HALTED, 3)
+
+
+class StandInMessages:
+    """Tells of one message that waits and of its channel, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    async def messages(self, request: ListMessages) -> MessageList:
+        self.asked.append(request)
+        counts = MessageCount("ethereum", "native", "sent", "channel-not-open", "recipient", 3, 1_700_000_000)
+        return MessageList((INFO,), 5, (counts,))
+
+    async def trace(self, name: str) -> MessageTrace:
+        self.asked.append(name)
+        if not MESSAGE.id.hex().startswith(name):
+            raise NotFound(f"no message {name}")
+        step = MessageStep(1_700_000_000, "sent", "", "nobody", "", 0, "ethereum", "block 7", 1_699_999_999, b"")
+        return MessageTrace(INFO, (step,))
+
+    async def retry(self, caller: str, request: RetryMessage) -> MessageInfo:
+        self.asked.append((caller, request))
+        return INFO
+
+    async def channels(self, request: ListChannels) -> ChannelList:
+        self.asked.append(request)
+        first, second = CHANNEL.first.destination, CHANNEL.second.destination
+        ends = (ChannelEnd("native", first, True, "entry 3", 2), ChannelEnd("ethereum", second, False, "", 0))  # noqa: FBT003
+        return ChannelList((ChannelInfo(CHANNEL, ends),))
+
+    async def submit_call(self, request: SubmitCall) -> CallTaken:
+        self.asked.append(request)
+        return CallTaken("entry 9", 9, 1_700_000_001)
+
 
 STATUS = Status(
     fabric=FabricId(word("fabric")),
@@ -105,14 +221,10 @@ STATUS = Status(
 )
 
 
-async def report() -> Status:
-    """Returns ``STATUS``."""
-    return STATUS
-
-
-def door_of(backend: StandIn, key: str = KEY, caller: str = "acme") -> Door:
+def door_of(backend: StandIn, key: str = KEY, caller: str = "acme", messages: StandInMessages | None = None) -> Door:
     """Returns a door that knows a caller by a key."""
-    return Door(backend, {"other": "00" * 32, caller: hashlib.sha256(key.encode()).hexdigest()}, report)
+    callers = {"other": "00" * 32, caller: hashlib.sha256(key.encode()).hexdigest()}
+    return Door(backend, backend, messages or StandInMessages(), callers)
 
 
 async def main(target: str, key: str, caller: str = "acme") -> None:

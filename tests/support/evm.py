@@ -1,5 +1,6 @@
 """A settlement deployment on a fresh anvil whose blocks are made only when a test says so, and a relayer in memory."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -91,6 +92,25 @@ class World:
         (found,) = await self.rpc.ask([("eth_getBlockByNumber", [number, False])])
         return answers.block(found)
 
+    async def restart(self, *, kills: bool = False) -> None:
+        """Ends the node and starts it again on its state; the chain is the same, its pool is empty."""
+        await (self.node.kill() if kills else self.node.aclose())
+        options = Options(block_seconds=0, port=self.node.port, dies_with_parent=True)
+        self.node = await Anvil.start(self.node.folder, options)
+        await self.automine(on=False)
+
+    async def head(self) -> int:
+        """Returns the number of the newest block."""
+        return (await self.block("latest")).number
+
+    async def saved(self) -> None:
+        """Waits until the node has saved all its blocks: two dumps from now, the second began after the call."""
+        state = self.node.folder / "state.json"
+        for _ in range(2):
+            before = state.stat().st_mtime_ns if state.exists() else 0
+            while not state.exists() or state.stat().st_mtime_ns == before:  # noqa: ASYNC110 - another process writes
+                await asyncio.sleep(0.05)
+
     async def automine(self, *, on: bool) -> None:
         """Has every transaction make its block, or none."""
         await self.do("evm_setAutomine", on)
@@ -153,7 +173,9 @@ class World:
 
 
 @asynccontextmanager
-async def world(folder: Path, genesis_time: int = 0, *, is_registered: bool = True) -> AsyncIterator[World]:
+async def world(
+    folder: Path, genesis_time: int = 0, *, is_registered: bool = True, finality: int = FINALITY
+) -> AsyncIterator[World]:
     """Starts a chain, deploys settlement, registers ``batches.ENCLAVE``; from then on a test makes the blocks."""
     options = Options(block_seconds=0, genesis_time=genesis_time, dies_with_parent=True)
     async with await Anvil.start(folder, options) as node:
@@ -161,7 +183,7 @@ async def world(folder: Path, genesis_time: int = 0, *, is_registered: bool = Tr
         deployer = await NodeAccount.open(rpc, 0)
         made = await deploy_settlement(deployer, [batches.APPRAISER.public.address], 1, SALT)
         await node.fund(rpc, RELAYER.address)
-        settings = settings_of(made, node.url) | {"finality": FINALITY}
+        settings = settings_of(made, node.url) | {"finality": finality}
         clock = FrozenClock()
         ledger = await open_ledger(settings, clock, RELAYER)
         started = World(node, rpc, settings, ledger, clock)
@@ -173,6 +195,7 @@ async def world(folder: Path, genesis_time: int = 0, *, is_registered: bool = Tr
         finally:
             await started.ledger.aclose()
             await rpc.aclose()
+            await started.node.aclose()
 
 
 async def registration(place: World, keys: SeededKeys = batches.ENCLAVE) -> Register:

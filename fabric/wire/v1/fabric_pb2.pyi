@@ -218,3 +218,227 @@ class Status(_message.Message):
     failed: int
     outbox: _containers.RepeatedCompositeFieldContainer[OutboxCount]
     def __init__(self, fabric: _Optional[bytes] = ..., ledgers: _Optional[_Iterable[_Union[LedgerStatus, _Mapping]]] = ..., enclaves: _Optional[_Iterable[_Union[EnclaveStatus, _Mapping]]] = ..., ray_jailed: _Optional[bool] = ..., bindings: _Optional[_Iterable[_Union[BindingStatus, _Mapping]]] = ..., succeeded: _Optional[int] = ..., failed: _Optional[int] = ..., outbox: _Optional[_Iterable[_Union[OutboxCount, _Mapping]]] = ...) -> None: ...
+
+class ListLedgersRequest(_message.Message):
+    __slots__ = ("name", "status")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    status: bool
+    def __init__(self, name: _Optional[str] = ..., status: _Optional[bool] = ...) -> None: ...
+
+class LedgerInfo(_message.Message):
+    __slots__ = ("name", "kind", "destination", "is_halted", "halted_for", "halted_at", "status")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    IS_HALTED_FIELD_NUMBER: _ClassVar[int]
+    HALTED_FOR_FIELD_NUMBER: _ClassVar[int]
+    HALTED_AT_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    kind: str
+    destination: bytes
+    is_halted: bool
+    halted_for: str
+    halted_at: int
+    status: bytes
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., destination: _Optional[bytes] = ..., is_halted: _Optional[bool] = ..., halted_for: _Optional[str] = ..., halted_at: _Optional[int] = ..., status: _Optional[bytes] = ...) -> None: ...
+
+class ListLedgersReply(_message.Message):
+    __slots__ = ("ledgers",)
+    LEDGERS_FIELD_NUMBER: _ClassVar[int]
+    ledgers: _containers.RepeatedCompositeFieldContainer[LedgerInfo]
+    def __init__(self, ledgers: _Optional[_Iterable[_Union[LedgerInfo, _Mapping]]] = ...) -> None: ...
+
+class ResumeLedgerRequest(_message.Message):
+    __slots__ = ("name", "reason")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    reason: str
+    def __init__(self, name: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class ResumeLedgerReply(_message.Message):
+    __slots__ = ("halted_for", "halted_at", "reopened")
+    HALTED_FOR_FIELD_NUMBER: _ClassVar[int]
+    HALTED_AT_FIELD_NUMBER: _ClassVar[int]
+    REOPENED_FIELD_NUMBER: _ClassVar[int]
+    halted_for: str
+    halted_at: int
+    reopened: int
+    def __init__(self, halted_for: _Optional[str] = ..., halted_at: _Optional[int] = ..., reopened: _Optional[int] = ...) -> None: ...
+
+class MessageInfo(_message.Message):
+    __slots__ = ("id", "words", "source", "destination", "state", "reason", "party", "meaning", "advice", "detail", "attempt", "next_attempt", "created", "changed")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    PARTY_FIELD_NUMBER: _ClassVar[int]
+    MEANING_FIELD_NUMBER: _ClassVar[int]
+    ADVICE_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    NEXT_ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    id: bytes
+    words: bytes
+    source: str
+    destination: str
+    state: str
+    reason: str
+    party: str
+    meaning: str
+    advice: str
+    detail: str
+    attempt: int
+    next_attempt: int
+    created: int
+    changed: int
+    def __init__(self, id: _Optional[bytes] = ..., words: _Optional[bytes] = ..., source: _Optional[str] = ..., destination: _Optional[str] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., party: _Optional[str] = ..., meaning: _Optional[str] = ..., advice: _Optional[str] = ..., detail: _Optional[str] = ..., attempt: _Optional[int] = ..., next_attempt: _Optional[int] = ..., created: _Optional[int] = ..., changed: _Optional[int] = ...) -> None: ...
+
+class MessageStep(_message.Message):
+    __slots__ = ("time", "state", "reason", "party", "detail", "attempt", "ledger", "locator", "ledger_time", "invocation")
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    PARTY_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    LEDGER_FIELD_NUMBER: _ClassVar[int]
+    LOCATOR_FIELD_NUMBER: _ClassVar[int]
+    LEDGER_TIME_FIELD_NUMBER: _ClassVar[int]
+    INVOCATION_FIELD_NUMBER: _ClassVar[int]
+    time: int
+    state: str
+    reason: str
+    party: str
+    detail: str
+    attempt: int
+    ledger: str
+    locator: str
+    ledger_time: int
+    invocation: bytes
+    def __init__(self, time: _Optional[int] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., party: _Optional[str] = ..., detail: _Optional[str] = ..., attempt: _Optional[int] = ..., ledger: _Optional[str] = ..., locator: _Optional[str] = ..., ledger_time: _Optional[int] = ..., invocation: _Optional[bytes] = ...) -> None: ...
+
+class MessageTrace(_message.Message):
+    __slots__ = ("message", "steps")
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    message: MessageInfo
+    steps: _containers.RepeatedCompositeFieldContainer[MessageStep]
+    def __init__(self, message: _Optional[_Union[MessageInfo, _Mapping]] = ..., steps: _Optional[_Iterable[_Union[MessageStep, _Mapping]]] = ...) -> None: ...
+
+class MessageCount(_message.Message):
+    __slots__ = ("source", "destination", "state", "reason", "party", "count", "oldest")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    PARTY_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    destination: str
+    state: str
+    reason: str
+    party: str
+    count: int
+    oldest: int
+    def __init__(self, source: _Optional[str] = ..., destination: _Optional[str] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., party: _Optional[str] = ..., count: _Optional[int] = ..., oldest: _Optional[int] = ...) -> None: ...
+
+class ListMessagesRequest(_message.Message):
+    __slots__ = ("states", "channel", "limit", "page")
+    STATES_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    states: _containers.RepeatedScalarFieldContainer[str]
+    channel: bytes
+    limit: int
+    page: int
+    def __init__(self, states: _Optional[_Iterable[str]] = ..., channel: _Optional[bytes] = ..., limit: _Optional[int] = ..., page: _Optional[int] = ...) -> None: ...
+
+class ListMessagesReply(_message.Message):
+    __slots__ = ("messages", "next_page", "counts")
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    messages: _containers.RepeatedCompositeFieldContainer[MessageInfo]
+    next_page: int
+    counts: _containers.RepeatedCompositeFieldContainer[MessageCount]
+    def __init__(self, messages: _Optional[_Iterable[_Union[MessageInfo, _Mapping]]] = ..., next_page: _Optional[int] = ..., counts: _Optional[_Iterable[_Union[MessageCount, _Mapping]]] = ...) -> None: ...
+
+class GetMessageRequest(_message.Message):
+    __slots__ = ("message",)
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    message: str
+    def __init__(self, message: _Optional[str] = ...) -> None: ...
+
+class RetryMessageRequest(_message.Message):
+    __slots__ = ("message", "reason")
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    message: str
+    reason: str
+    def __init__(self, message: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class ChannelEnd(_message.Message):
+    __slots__ = ("ledger", "destination", "open", "locator", "next_sequence")
+    LEDGER_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    OPEN_FIELD_NUMBER: _ClassVar[int]
+    LOCATOR_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ledger: str
+    destination: bytes
+    open: bool
+    locator: str
+    next_sequence: int
+    def __init__(self, ledger: _Optional[str] = ..., destination: _Optional[bytes] = ..., open: _Optional[bool] = ..., locator: _Optional[str] = ..., next_sequence: _Optional[int] = ...) -> None: ...
+
+class ChannelInfo(_message.Message):
+    __slots__ = ("id", "words", "first", "second")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    SECOND_FIELD_NUMBER: _ClassVar[int]
+    id: bytes
+    words: bytes
+    first: ChannelEnd
+    second: ChannelEnd
+    def __init__(self, id: _Optional[bytes] = ..., words: _Optional[bytes] = ..., first: _Optional[_Union[ChannelEnd, _Mapping]] = ..., second: _Optional[_Union[ChannelEnd, _Mapping]] = ...) -> None: ...
+
+class ListChannelsRequest(_message.Message):
+    __slots__ = ("channel",)
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    channel: bytes
+    def __init__(self, channel: _Optional[bytes] = ...) -> None: ...
+
+class ListChannelsReply(_message.Message):
+    __slots__ = ("channels",)
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    channels: _containers.RepeatedCompositeFieldContainer[ChannelInfo]
+    def __init__(self, channels: _Optional[_Iterable[_Union[ChannelInfo, _Mapping]]] = ...) -> None: ...
+
+class SubmitCallRequest(_message.Message):
+    __slots__ = ("ledger", "call")
+    LEDGER_FIELD_NUMBER: _ClassVar[int]
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    ledger: str
+    call: bytes
+    def __init__(self, ledger: _Optional[str] = ..., call: _Optional[bytes] = ...) -> None: ...
+
+class SubmitCallReply(_message.Message):
+    __slots__ = ("locator", "position", "time")
+    LOCATOR_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    locator: str
+    position: int
+    time: int
+    def __init__(self, locator: _Optional[str] = ..., position: _Optional[int] = ..., time: _Optional[int] = ...) -> None: ...

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from web3 import AsyncHTTPProvider
 
 from adapters.ethereum.plugin import open_ledger
 from fabric.core.canonical import JsonValue
@@ -56,6 +57,18 @@ async def test_a_chain_that_was_reset_is_another_ledger(chain: World, tmp_path: 
         settings = chain.settings | {"url": other.node.url}
         with pytest.raises(ForeignLedger, match="genesis"):
             await open_ledger(settings, FrozenClock(), RELAYER)
+
+
+async def test_a_chain_that_is_swapped_for_a_reset_one_under_an_open_ledger_is_refused(
+    chain: World, tmp_path: Path
+) -> None:
+    work = await chain.settle(1)
+    async with world(tmp_path / "other", (await chain.block(0)).time - 1) as other:
+        before, chain.ledger.rpc._provider = chain.ledger.rpc._provider, AsyncHTTPProvider(other.node.url)
+        for attempt in (chain.ledger.prepare([work], []), chain.see(work), chain.ledger.requests(b"", 10)):
+            with pytest.raises(ForeignLedger, match="another chain"):
+                await attempt
+        await before.disconnect()
 
 
 async def test_a_node_that_does_not_answer_is_unavailable(chain: World) -> None:

@@ -1,25 +1,27 @@
 """The commands against a door in a process of its own; every error is one sentence and an exit code of the table."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 import fabric
-from fabric.cli.main import main, refuse_shadowed_packages
-from fabric.core.errors import ConfigError
-from fabric.core.ids import FabricId
-from fabric.gateway.endpoint import KEY_FILE, LOCAL_CALLER, Endpoint, OpenLedger
-from tests.support.doors import INVOCATION
-from tests.support.proofs import NATIVE
+from fabric.cli.calls import _is_settled, _settled
+from fabric.cli.main import main
+from fabric.cli.shadows import refuse_shadowed_packages
+from fabric.client import Anchor, Client, Result
+from fabric.core.errors import ConfigError, ProofNotReady
+from fabric.core.ids import FabricId, InvocationId
+from fabric.gateway.endpoint import KEY_FILE, LOCAL_CALLER, Endpoint
+from tests.support.doors import DESTINATION, INVOCATION, RESULT
+from tests.support.serving import KEY, serving
 from tests.support.trust_samples import word
 
-KEY = "the local key"
 BINDING = f"""
 name = "x"
 cryptlet = "c@1"
@@ -57,23 +59,6 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-@contextmanager
-def serving(folder: Path, caller: str = "acme") -> Iterator[None]:
-    """Makes a state folder of a folder, whose endpoint is a stand-in behind a real door that knows one caller."""
-    target = f"unix:{folder}/door"
-    Endpoint(target, FabricId(word("fabric")), 1, {"native": OpenLedger(NATIVE, {})}).write(folder)
-    (folder / KEY_FILE).parent.mkdir()
-    (folder / KEY_FILE).write_text(KEY)
-    program = [sys.executable, "-m", "tests.support.doors", target, KEY, caller]
-    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        assert process.stdout.readline() == "ready\n"
-        yield
-        process.stdin.close()
-        assert process.wait(30) == 0
-
-
 def test_invoke(command: Command, state: Path, tmp_path: Path) -> None:
     given = tmp_path / "input.json"
     given.write_text('{"n": 3}')
@@ -104,6 +89,40 @@ def test_result_and_proofs(command: Command, state: Path, tmp_path: Path) -> Non
     assert Path(path).read_bytes() == b"proof"
     assert Path(path).parent == tmp_path / "p"
     assert document["anchors"][0]["cost"] == {"gas": 3}
+
+
+def test_waiting_for_a_result(command: Command, state: Path) -> None:
+    code, out, _ = command("result", INVOCATION.hex(), "--state", state, "--wait", "5")
+    assert code == 0
+    assert "operator-final" in out
+
+
+async def test_what_is_waited_for() -> None:
+    """Every effect on every ledger, delivery included; what is refused needs no waiting."""
+    done = Anchor(DESTINATION, "a", "final", "", b"")
+    for status, consumption, settled in (
+        ("final", "", True),
+        ("operator-final", "", True),
+        ("refused: no", "", True),
+        ("unanchored", "", False),
+        ("included", "", False),
+        ("final", "included", False),
+        ("final", "final", True),
+        ("final", "refused: no", True),
+    ):
+        assert _is_settled(replace(done, status=status, consumption=consumption)) is settled
+
+
+async def test_waiting_has_an_end(tmp_path: Path) -> None:
+    class Never(Client):
+        @override
+        async def result(self, invocation: InvocationId) -> Result:
+            assert invocation == INVOCATION
+            return replace(RESULT, anchors=(replace(RESULT.anchors[0], status="included"),))
+
+    async with Never(f"unix:{tmp_path}/none", KEY) as client:
+        with pytest.raises(ProofNotReady, match="not final on native after 1 s"):
+            await _settled(client, INVOCATION, 1)
 
 
 def test_bind(command: Command, state: Path, tmp_path: Path) -> None:
@@ -147,10 +166,55 @@ def test_only_the_operator_sees_the_status(command: Command, state: Path) -> Non
     assert "'acme' is no operator" in err
 
 
+def test_ledgers(command: Command, state: Path) -> None:
+    code, out, _ = command("ledger", "list", "--state", state)
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == ["ethereum", "native"]
+    assert "halted: block 7 is gone" in out
+    assert "at work" in out
+    code, out, _ = command("ledger", "list", "--state", state, "--json")
+    document: Any = json.loads(out)
+    assert (code, document[0]["halted"]["reason"], document[1]["halted"]) == (0, "block 7 is gone", None)
+
+
+def test_the_status_of_ledgers(command: Command, state: Path) -> None:
+    code, out, _ = command("ledger", "status", "--state", state)
+    assert code == 0
+    assert "cryptlet ledger resume ethereum --reason" in out
+    for shown in ("fee cap wei", "3 final, 1 new", "WrongEpoch", "resumed by local: restored", "ab" * 32):
+        assert shown in out
+    code, out, _ = command("ledger", "status", "ethereum", "--state", state, "--json")
+    document: Any = json.loads(out)
+    assert (code, document[0]["ledger"]["head"]) == (0, 9)
+
+
+def test_resume_says_what_it_was_halted_for(command: Command, state: Path) -> None:
+    arguments = ("ledger", "resume", "ethereum", "--reason", "the node was restored", "--state", state)
+    code, out, _ = command(*arguments)
+    assert code == 0
+    assert out.startswith("ethereum goes on; it was halted for: block 7 is gone\n3 effects")
+    code, out, _ = command(*arguments, "--json")
+    document: Any = json.loads(out)
+    assert (code, document["reopened"], document["reason"]) == (0, 3, "the node was restored")
+    code, out, err = command("ledger", "resume", "ethereum", "--reason", " ", "--state", state)
+    assert (code, out) == (2, "")
+    assert "that say why" in err
+
+
+def test_a_ledger_is_tested_without_a_fabric(command: Command, state: Path, tmp_path: Path) -> None:
+    code, out, err = command("ledger", "test", "nativ", "--state", state)
+    assert (code, out) == (2, "")
+    assert "did you mean 'native'?" in err
+    code, out, err = command("ledger", "test", "native", "--state", tmp_path)
+    assert (code, out) == (2, "")
+    assert "cryptlet up --state" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
         (("status", "--state", "{nowhere}"), 2, "no fabric runs on"),
+        (("ledger", "list", "--state", "{nowhere}"), 2, "no fabric runs on"),
         (("result", "00", "--state", "{state}"), 2, "INVOCATION: expected 64"),
         (("result", "00" * 32, "--state", "{nowhere}"), 2, "no fabric runs on"),
         (("invoke", "b", "m", "{nowhere}", "--state", "{state}"), 2, "cannot be read: No such file"),
@@ -158,7 +222,7 @@ def test_only_the_operator_sees_the_status(command: Command, state: Path) -> Non
         (("up", "--config", "{nowhere}"), 2, "nowhere"),
         (("result", "00" * 32, "--state", "{state}", "--proofs", "/proc/no"), 1, "/proc/no"),
     ],
-    ids=["no-status", "no-id", "no-fabric", "no-input", "no-binding", "no-config", "no-folder"],
+    ids=["no-status", "no-fabric-of-ledgers", "no-id", "no-fabric", "no-input", "no-binding", "no-config", "no-folder"],
 )
 def test_errors_are_one_sentence(
     command: Command, state: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, text: str
@@ -197,7 +261,7 @@ def test_version_and_help(command: Command) -> None:
     assert command("--version") == (0, f"cryptlet {fabric.__version__}\n", "")
     code, out, _ = command("--help")
     assert code == 0
-    assert {"build", "publish", "up", "bind", "invoke", "result", "verify", "demo"} <= set(out.split())
+    assert {"build", "publish", "up", "bind", "invoke", "ledger", "result", "verify", "demo"} <= set(out.split())
 
 
 def test_a_shadowed_package_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

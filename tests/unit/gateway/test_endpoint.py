@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from fabric.core import canonical
 from fabric.core.errors import FabricError, Malformed, NotFound
 from fabric.core.ids import FabricId
-from fabric.gateway.endpoint import FILE_NAME, KEY_FILE, Endpoint, OpenLedger, read_api_key
+from fabric.gateway.endpoint import (
+    FILE_NAME,
+    KEY_FILE,
+    LEDGERS_NAME,
+    Endpoint,
+    OpenLedger,
+    read_api_key,
+    read_ledgers,
+    write_ledgers,
+)
 from tests.support.proofs import ETHEREUM, NATIVE
 from tests.support.trust_samples import word
 
@@ -18,7 +27,7 @@ ENDPOINT = Endpoint(
     "127.0.0.1:7070",
     FabricId(word("fabric")),
     4711,
-    {"native": OpenLedger(NATIVE, {"path": "x"}), "ethereum": OpenLedger(ETHEREUM, {"finality": 4})},
+    {"native": OpenLedger(NATIVE, {"path": "x"}), "ethereum": OpenLedger(ETHEREUM, {"finality": 4}, b"\1" * 20)},
 )
 
 
@@ -26,6 +35,16 @@ def test_it_is_read_back(tmp_path: Path) -> None:
     ENDPOINT.write(tmp_path)
     assert Endpoint.read(tmp_path) == ENDPOINT
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+
+
+def test_the_ledgers_stay_when_the_fabric_ends(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="cryptlet up --state"):
+        read_ledgers(tmp_path)
+    write_ledgers(tmp_path, ENDPOINT.ledgers)
+    assert read_ledgers(tmp_path) == ENDPOINT.ledgers
+    (tmp_path / LEDGERS_NAME).write_bytes(b"[]")
+    with pytest.raises(Malformed, match="expected an object"):
+        read_ledgers(tmp_path)
 
 
 def test_where_no_fabric_runs_it_says_what_to_do(tmp_path: Path) -> None:
@@ -49,8 +68,9 @@ def test_what_cannot_be_read_is_an_error_of_ours(tmp_path: Path) -> None:
         ("pid", True),
         ("ledgers", []),
         ("ledgers", {"native": {}}),
-        ("ledgers", {"native": {"destination": NATIVE.to_json(), "settings": []}}),
-        ("ledgers", {"native": {"destination": {}, "settings": {}}}),
+        ("ledgers", {"native": {"account": "", "destination": NATIVE.to_json(), "settings": []}}),
+        ("ledgers", {"native": {"account": "0X", "destination": NATIVE.to_json(), "settings": {}}}),
+        ("ledgers", {"native": {"account": "", "destination": {}, "settings": {}}}),
         ("more", 1),
     ],
     ids=repr,

@@ -65,11 +65,13 @@ async def test_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     works, fails, silent, halted = ledger("a"), ledger("b"), ledger("c", SilentLedger), ledger("d")
     gone = FaultyLedger(fails, lambda: Fault.UNAVAILABLE, lambda: None)
     all_of_them: dict[str, Ledger] = {"works": works, "gone": gone, "silent": silent, "halted": halted}
-    working = [Working(name, each, cast("Any", None), cast("Any", None)) for name, each in all_of_them.items()]
+    working = [
+        Working(name, each, cast("Any", None), cast("Any", None), asserted=True) for name, each in all_of_them.items()
+    ]
     body = attest([works.destination.id]).body
     register = Register(body.result, body.destinations, body.signatures)
     await works.submit(await works.prepare([register], []))
-    await store.outbox.halt(halted.destination.id, "a reorg beyond finality", NOW)
+    await store.halts.put(halted.destination.id, "a reorg beyond finality", NOW)
     batch = sign([accept(1), accept(2)], works.destination)
     await store.enqueue(acceptance([accept(1), accept(2), fail(3)], [batch]))
     rules = binding()

@@ -10,6 +10,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from fabric.gateway import door
 from fabric.gateway.door import OpenDoor, serve
 from fabric.gateway.standard import is_local
 from fabric.wire.service import SERVICE
@@ -28,10 +29,11 @@ async def local(tmp_path: Path) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def public() -> AsyncIterator[str]:
-    """A door on every address of this machine."""
-    opened = await serve(door_of(StandIn()), "0.0.0.0:0")
-    yield f"127.0.0.1:{opened.port}"
+async def public(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    """A door that takes its address for one that others reach; unit tests run without a network."""
+    monkeypatch.setattr(door, "is_local", lambda _: False)
+    opened = await serve(door_of(StandIn()), f"unix:{tmp_path}/public")
+    yield f"unix:{tmp_path}/public"
     await opened.close(0)
 
 

@@ -1,4 +1,7 @@
-"""Crash anywhere, with a ledger between which and us everything goes wrong: every effect once, none lost."""
+"""Crash anywhere, with a ledger between which and us everything goes wrong: every effect once, none lost.
+
+Also when blocks beyond finality are replaced, once a person has let the halted ledger go on.
+"""
 
 import asyncio
 import atexit
@@ -24,6 +27,7 @@ from fabric.ledger.fakes.chain import effect_of
 from fabric.ledger.fakes.faulty import Fault, FaultSource, FaultyLedger
 from fabric.ledger.fakes.memory import MemoryLedger
 from fabric.ledger.port import Ledger, Observation, Phase, Submission, Work
+from fabric.ledger.resume import resume
 from fabric.ledger.rules.state import Genesis
 from fabric.store.database import open_database
 from fabric.store.store import Store, open_store
@@ -140,6 +144,14 @@ class Crashes(RuleBasedStateMachine):
     @rule(depth=st.integers(1, FINALITY))
     def reorg(self, depth: int) -> None:
         self.chain.reorg(depth)
+
+    @rule(depth=st.integers(FINALITY + 1, 3 * FINALITY))
+    def reorg_beyond_finality(self, depth: int) -> None:
+        self.chain.reorg(depth)
+        self.loop.run(self.store.halts.put(HERE.id, "blocks are gone", NOW))
+        # What reads the ledger's requests would notice; here it is told, and a person lets the ledger go on.
+        self.loop.run(resume(self.chain, self.store, self.clock, who="local", why="looked at"))
+        self.dispatcher = self._start()
 
     @rule()
     def another_uses_the_account(self) -> None:

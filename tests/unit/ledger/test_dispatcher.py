@@ -275,8 +275,10 @@ async def test_a_reorg_beyond_finality_halts_the_ledger_durably(world: World) ->
     await world.register()
     with structlog.testing.capture_logs():
         await world.dispatcher(ledger).run()
-        assert await world.store.outbox.halted(HERE.id) == "block 7 is gone"
+        halt = await world.store.halts.of(HERE.id)
+        assert halt
+        assert halt.reason == "block 7 is gone"
         ledger.failure = None
         await world.dispatcher(ledger).run()
     assert ledger.calls == [("prepare", 1)]
-    assert await world.store.outbox.halted(destination("b").id) is None
+    assert await world.store.halts.of(destination("b").id) is None

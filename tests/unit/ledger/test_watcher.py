@@ -89,4 +89,4 @@ async def test_a_reorg_of_what_was_read_halts_the_ledger(following: Following) -
         await following.watcher.step()
     with structlog.testing.capture_logs():
         await following.watcher.run()
-    assert await following.world.store.outbox.halted(HERE.id)
+    assert await following.world.store.halts.of(HERE.id)

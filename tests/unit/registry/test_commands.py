@@ -12,11 +12,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from typer.testing import CliRunner
 
+from fabric.bindings.file import read_binding_file
 from fabric.core.errors import AuthorError, ConfigError, Malformed, NotFound, Refused
 from registry.commands import app
 from registry.folder import FolderRegistry
 from registry.publish import open_publisher
 from tests.support.projects import COLD_CHAIN, SOURCE, built, write_project
+from tests.support.proofs import ETHEREUM, NATIVE
 
 RUNNER = CliRunner()
 
@@ -136,3 +138,20 @@ def test_the_commands_import_nothing_before_they_run() -> None:
     )
     done = subprocess.run([sys.executable, "-I", "-c", question], capture_output=True, check=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_draft_of_a_binding_fits_the_bundle_and_overwrites_nothing(tmp_path: Path) -> None:
+    made = json.loads(_run("build", write_project(tmp_path / "p"), "--out", tmp_path / "dist", "--json"))
+    where = ("--registry", tmp_path / "registry", "--key", tmp_path / "key")
+    file = tmp_path / "binding.toml"
+    told = json.loads(_run("publish", made["wheel"], *where, "--binding", file, "--json"))
+    assert told["binding"] == str(file)
+    binding = read_binding_file(file, {"native": NATIVE, "ethereum": ETHEREUM})
+    assert (binding.name, binding.cryptlet) == ("greeter", "greeter@1.0.0")
+    assert (binding.measurement.hex(), list(binding.methods)) == (made["measurement"], ["greet"])
+    written = file.read_bytes()
+    newer = json.loads(_run("build", write_project(tmp_path / "q", version="2.0.0"), "--out", tmp_path, "--json"))
+    with pytest.raises(Refused, match=f"stays as it is.*{newer['measurement']}"):
+        _run("publish", newer["wheel"], *where, "--binding", file)
+    assert file.read_bytes() == written
+    assert FolderRegistry(tmp_path / "registry").resolve("greeter").hex() == made["measurement"], "nothing is published"

@@ -324,7 +324,7 @@ async def test_a_ledger_that_is_not_here_is_said_so(world: World) -> None:
 async def test_a_halted_ledger_stops_its_routes(world: World, place: bytes) -> None:
     message = world.send()
     await world.watch()
-    await world.store.outbox.halt(place, "a reorg of 9 blocks", 0)  # type: ignore[arg-type]
+    await world.store.halts.put(place, "a reorg of 9 blocks", 0)  # type: ignore[arg-type]
     await world.turn(3)
     assert await world.state(message) == ("sent", "ledger-halted")
     assert "a reorg of 9 blocks" in (await world.row(message)).passage.detail

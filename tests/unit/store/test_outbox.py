@@ -117,14 +117,6 @@ async def test_saving_is_all_or_nothing(store: Store) -> None:
     assert await ready(store) == [settle]
 
 
-async def test_the_first_reason_of_a_halt_stays(store: Store) -> None:
-    assert await store.outbox.halted(HERE) is None
-    await store.outbox.halt(HERE, "block 7 is gone", 1)
-    await store.outbox.halt(HERE, "again", 2)
-    assert await store.outbox.halted(HERE) == "block 7 is gone"
-    assert await store.outbox.halted(destination("b").id) is None
-
-
 async def test_finished_rows_cost_a_round_nothing(store: Store) -> None:
     """The queries of a round read the index of open rows, however many are final."""
     asked: list[tuple[str, tuple[object, ...]]] = []

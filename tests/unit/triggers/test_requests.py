@@ -8,8 +8,10 @@ import pytest
 import structlog
 
 from fabric.core.errors import NoCapacity, Refused
-from fabric.core.ids import Account, BindingVersion, InvocationId, sha256
+from fabric.core.ids import Account, BindingVersion, InvocationId, method_word, sha256
 from fabric.ledger.port import RequestPage
+from fabric.ledger.resume import resume
+from fabric.ledger.rules.operations import Request
 from fabric.store.values import RequestState
 from fabric.triggers.judging import judge
 from tests.support.batches import NOW, RECIPIENT, destination
@@ -225,3 +227,44 @@ async def test_a_request_of_an_older_binding_version_is_answered_under_it(world:
     await world.watcher.step()
     await world.trigger.step()
     assert [one.binding for one in world.ran[0]] == [BindingVersion(BOUND.version)]
+
+
+async def test_a_halted_ledger_s_requests_do_not_run(world: World) -> None:
+    await world.store.bindings.put(BOUND, NOW)
+    await world.put(b"x")
+    name = world.ask(BOUND, b"x")
+    await world.watcher.step()
+    await world.store.halts.put(HERE.id, "block 7 is gone", NOW)
+    assert not await world.trigger.step()
+    assert (await world.state(name), world.ran) == (RequestState.READY, [])
+    await resume(world.ledger, world.store, world.clock, who="local", why="looked at")
+    await world.watcher.step()
+    assert await world.trigger.step()
+    assert await world.state(name) is RequestState.ANSWERED
+
+
+async def test_after_a_halt_no_request_is_lost_none_runs_twice_and_none_that_is_gone(world: World) -> None:
+    await world.store.bindings.put(BOUND, NOW)
+    await world.put(b"x")
+    stays = world.ask(BOUND, b"x")
+    answered = world.ask(BOUND, b"x", state_version=1)
+    await world.watcher.step()
+    await world.trigger.step()
+    waits = world.ask(BOUND, b"y")
+    await world.watcher.step()
+    await world.store.halts.put(HERE.id, "block 2 is gone", NOW)
+    # The chain comes back without the two newest requests, and later with one of them, after another one.
+    world.ledger.chain.reorg(2)
+    await resume(world.ledger, world.store, world.clock, who="local", why="looked at")
+    await world.watcher.step()
+    assert await world.store.requests.get(InvocationId(waits)) is None
+    await world.put(b"y")
+    assert not await world.trigger.step()
+    other = Account(sha256(b"another contract"))
+    world.ledger.request(other, Request(method_word("judge"), sha256(b"x"), BOUND.version, 0))
+    assert world.ask(BOUND, b"x", state_version=1) == answered
+    await world.watcher.step()
+    assert not await world.trigger.step()
+    assert [await world.state(one) for one in (stays, answered)] == [RequestState.ANSWERED] * 2
+    assert (await world.row(answered)).position == 2
+    assert [[one.id for one in batch] for batch in world.ran] == [[stays, answered]]

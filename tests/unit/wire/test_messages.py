@@ -13,6 +13,7 @@ from fabric.core.model import Failure, Invocation, Outcome
 from fabric.trust.batch import Sealed, SignedBatch
 from fabric.wire import codec
 from fabric.wire.codec import Describe, Description, Evidence, Load, Loaded, MakeEvidence, Run, RunResult
+from fabric.wire.operators import Halted, LedgerInfo, LedgerList, LedgerResumed, ListLedgers, ResumeLedger
 from fabric.wire.service import (
     DESCRIPTOR,
     MAX_CALLS,
@@ -40,6 +41,8 @@ DONE = Answer(ID, b'{"a":1}')
 FAILED = Answer(b"", None, Failure("refused", "no"), "never")
 ANCHOR = Anchor(PLACE, "native", "final", "entry 7", word("batch"), "refused: x", "tx 1", {"gas": 2**40})
 
+HALTED = Halted("", 2**40)
+
 REQUESTS = [
     ("Invoke", InvokeRequest("shipments", (Call("judge", b"\0\xff", "key ö", 5), Call("", b"", "")))),
     ("InvokeStream", InvokeRequest("b", (Call("m", b"", "k"),) * MAX_CALLS)),
@@ -48,6 +51,9 @@ REQUESTS = [
     ("PutBlob", Blob(b"\0")),
     ("PutBinding", Blob(b"")),
     ("GetStatus", GetStatus()),
+    ("ListLedgers", ListLedgers()),
+    ("ListLedgers", ListLedgers("ethereum", status=True)),
+    ("ResumeLedger", ResumeLedger("ethereum", "the node was restored")),
 ]
 REPLIES = [
     ("Invoke", InvokeReply((DONE, FAILED))),
@@ -58,10 +64,13 @@ REPLIES = [
     ("PutBlob", BlobName(sha256(b""))),
     ("PutBinding", BlobName(sha256(b"b"))),
     ("GetStatus", STATUS),
+    ("ListLedgers", LedgerList(())),
+    ("ListLedgers", LedgerList((LedgerInfo("a", "native", PLACE, None), LedgerInfo("b", "x", PLACE, HALTED, b"{}")))),
+    ("ResumeLedger", LedgerResumed(HALTED, 7)),
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), REQUESTS, ids=[name for name, _ in REQUESTS])
+@pytest.mark.parametrize(("name", "value"), REQUESTS, ids=[f"{at}-{name}" for at, (name, _) in enumerate(REQUESTS)])
 def test_requests_are_read_back(name: str, value: object) -> None:
     method = METHODS[name]
     assert method.decode_request(method.encode_request(value)) == value
@@ -100,6 +109,13 @@ def test_an_id_is_one_word(name: str, value: object) -> None:
     method = METHODS[name]
     with pytest.raises(Malformed, match="expected 32 bytes"):
         method.decode_request(method.encode_request(value))
+
+
+@pytest.mark.parametrize("reason", ["", "  \n", "x" * 501], ids=["none", "blank", "long"])
+def test_a_ledger_is_resumed_for_a_reason(reason: str) -> None:
+    method = METHODS["ResumeLedger"]
+    with pytest.raises(Malformed, match="that say why"):
+        method.decode_request(method.encode_request(ResumeLedger("ethereum", reason)))
 
 
 @given(st.sampled_from(sorted(METHODS)), st.binary(max_size=80))

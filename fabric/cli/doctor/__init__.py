@@ -1,0 +1,1 @@
+"""``cryptlet doctor``: looks at everything that a fabric stands on; each finding comes with what mends it."""

@@ -1,0 +1,28 @@
+"""The guides, read by somebody who types every command: each does what the page shows."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.support.guide import Reader
+
+pytestmark = [pytest.mark.e2e, pytest.mark.ray, pytest.mark.ethereum, pytest.mark.timeout(900)]
+
+GUIDES: Final = Path(__file__).resolve().parents[2] / "docs/guide"
+
+
+def test_the_first_hour_and_the_client(tmp_path: Path) -> None:
+    """One fabric serves both, as for a reader who goes on."""
+    with Reader(tmp_path, {"CRYPTLET_GATEWAY__LISTEN": "127.0.0.1:0"}) as reader:
+        reader.follow(GUIDES / "first-hour.md")
+        reader.follow(GUIDES / "client.md")
+    left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path).encode() in _read(path)]
+    assert left == []
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # it ended
+        return b""

@@ -1,0 +1,262 @@
+"""The parts of a gateway that work on one chain: store, dispatcher, watcher, trigger. They run, are killed, run again.
+
+What an enclave does is done in memory: a request of the shipment contract is answered with a signed verdict.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from adapters.ethereum import abi, answers
+from adapters.ethereum.integrator import EthereumContract
+from fabric.core.clock import SystemClock
+from fabric.core.ids import Digest, IntentId, InvocationId, intent_id, sha256
+from fabric.core.model import Invocation, Outcome
+from fabric.ledger.dispatcher import Dispatcher, Pace
+from fabric.ledger.resume import Resumed, resume
+from fabric.ledger.watcher import Watcher, requests_of
+from fabric.store.accepting import Acceptance
+from fabric.store.store import Store, open_store
+from fabric.store.values import Accepted, WorkKind, WorkState
+from fabric.triggers.requests import RequestTrigger
+from fabric.trust import eip712
+from fabric.trust.batch import Sealed, SignedBatch, header_of
+from fabric.trust.binding import Binding, write_binding
+from tests.support import batches
+from tests.support.evm import VERDICT, World
+
+if TYPE_CHECKING:
+    from fabric.core.canonical import JsonValue
+
+FILE: Final = b"readings"
+SECONDS: Final = 20
+"""A bound against hanging."""
+_CLOCK: Final = SystemClock()
+
+
+@dataclass
+class Parts:
+    """One fabric's work on one chain.
+
+    Attributes:
+        folder: where the store lies.
+        chain: the chain; its ledger is what the parts work on.
+        contract: a shipment contract that asks, bound to ``binding``.
+        ran: how often each invocation ran.
+    """
+
+    folder: Path
+    chain: World
+    contract: EthereumContract
+    binding: Binding
+    store: Store
+    ran: Counter[InvocationId] = field(default_factory=Counter)
+    number: int = 0
+    tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Starts the loops, as a gateway does."""
+        place, ledger = self.chain.destination.id, self.chain.ledger
+        pace = Pace(poll_seconds=0.02, gather_seconds=0.01)
+        dispatcher = Dispatcher(ledger, self.store.outbox, _CLOCK, pace=pace)
+        watched = requests_of(place, ledger)
+        trigger = RequestTrigger(watched, self.store, self.run, _CLOCK)
+        watcher = Watcher(watched, self.store, trigger.accept, _CLOCK, poll_seconds=0.02)
+        self.store.listen(place, dispatcher.wake)
+        self.tasks = [asyncio.create_task(loop) for loop in (dispatcher.run(), watcher.run(), trigger.run())]
+
+    async def stop(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.tasks.clear()
+
+    async def restart(self) -> None:
+        """Ends everything, opens everything anew, and starts again."""
+        await self.stop()
+        await self.store.aclose()
+        await self.chain.reopen()
+        self.store = await _open(self.folder)
+        self.start()
+
+    async def resume(self, why: str) -> Resumed:
+        """Lets the halted chain go on, as the gateway does."""
+        await self.stop()
+        resumed = await resume(self.chain.ledger, self.store, _CLOCK, who="local", why=why)
+        self.start()
+        return resumed
+
+    async def run(self, bound: Binding, invocations: Sequence[Invocation]) -> None:
+        """Answers requests: what the enclave signs, and the enqueue transaction."""
+        assert bound == self.binding
+        self.ran.update(one.id for one in invocations)
+        accepted = [Accepted(one, Outcome(one.id, b"{}")) for one in invocations]
+        await self.store.enqueue(self._acceptance(accepted, [self._verdict(item) for item in accepted], consumed=True))
+
+    def forget_file(self) -> None:
+        """Removes the input that the contract's requests name."""
+        self.store.blobs._path(sha256(FILE)).unlink()
+
+    async def settle(self, count: int = 2) -> None:
+        """Accepts results of a caller that are only anchored."""
+        now = await self.chain.time()
+        items = [batches.accept(self.number + at, as_of=now) for at in range(count)]
+        self.number += count
+        entries = [batches.seal(item, self.chain.destination.id) for item in items]
+        await self.store.enqueue(self._acceptance(items, entries, consumed=False))
+
+    async def ask(self) -> InvocationId:
+        """Has the contract ask for a judgement, in a block of its own."""
+        await self.chain.automine(on=True)
+        try:
+            return await self.contract.request(Digest(sha256(FILE)))
+        finally:
+            await self.chain.automine(on=False)
+
+    async def states(self) -> Counter[WorkState]:
+        counts = await self.store.outbox.counts()
+        return Counter({state: count for (_, _, state), count in counts.items()})
+
+    async def is_halted(self) -> bool:
+        return await self.store.halts.of(self.chain.destination.id) is not None
+
+    async def is_done(self) -> bool:
+        """Says whether all work is final; what was refused is not."""
+        return set(await self.states()) == {WorkState.FINAL}
+
+    async def until(self, condition: Callable[[], Awaitable[bool]], *, mines: bool = True) -> None:
+        """Waits for a condition, while blocks are made."""
+        try:
+            async with asyncio.timeout(SECONDS):
+                while not await condition():
+                    for task in self.tasks:
+                        if task.done():
+                            task.result()
+                    if mines:
+                        await self.chain.mine()
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"not seen in {SECONDS} s: {await self.told()}") from None
+
+    async def told(self) -> str:
+        """Returns how everything is, for a failure's message."""
+        place = self.chain.destination.id
+        rows = [*await self.store.outbox.in_flight(place), *await self.store.outbox.closed(place, 0, 100)]
+        shown = [(row.kind.value, row.progress.state.value, row.progress.reason) for row in rows]
+        return f"{await self.states()}, halt {await self.store.halts.of(place)}, rows {shown}"
+
+    async def waits_for_input(self) -> bool:
+        return bool(await self.store.requests.waiting(self.chain.destination.id, 1))
+
+    async def has_answered(self, invocation: InvocationId) -> bool:
+        return bool(await self.store.results([invocation]))
+
+    async def intent(self, invocation: InvocationId) -> IntentId:
+        return intent_id(invocation, self.chain.destination.id)
+
+    async def has_final(self) -> bool:
+        return bool((await self.states())[WorkState.FINAL])
+
+    async def has_refused(self) -> bool:
+        return bool((await self.states())[WorkState.REFUSED])
+
+    async def has_waited(self) -> bool:
+        """Says whether the dispatcher has had time to go round: its questions are counted."""
+        before = self.chain.ledger.rpc.round_trips
+        await asyncio.sleep(0.2)
+        return self.chain.ledger.rpc.round_trips > before + 2
+
+    async def are_ended(self) -> bool:
+        """Says whether dispatcher and watcher have ended."""
+        return all(task.done() for task in self.tasks[:2])
+
+    async def assert_once(self, *answered: InvocationId) -> None:
+        """Every batch is on the chain as it is now once, every answer consumed once, every request ran once."""
+        events, rows = await on_chain(self.chain), await self.store.outbox.counts()
+        settlements = sum(count for (_, kind, _), count in rows.items() if kind is WorkKind.SETTLE)
+        assert len(events.settled) == len(set(events.settled)) == settlements
+        assert Counter(events.consumed) == dict.fromkeys(answered, 1)
+        assert self.ran == dict.fromkeys(answered, 1)
+
+    def _verdict(self, item: Accepted) -> Sealed:
+        sealed = batches.seal(item, self.chain.destination.id, self.contract.account)
+        return Sealed(replace(sealed.record, payload=sha256(VERDICT)), sealed.statement, VERDICT)
+
+    def _acceptance(self, items: Sequence[Accepted], entries: Sequence[Sealed], *, consumed: bool) -> Acceptance:
+        header = header_of([entry.record for entry in entries], 1)
+        typed = eip712.header_digest(header, self.chain.destination)
+        batch = SignedBatch(header, batches.ENCLAVE.signatures(header.encoded, typed), tuple(entries))
+        return batches.acceptance(items, [batch], consumed=consumed)
+
+
+@dataclass(frozen=True)
+class OnChain:
+    """Events of the settlement contract on the chain as it is now: batches and consumed invocations, in order."""
+
+    settled: list[bytes]
+    consumed: list[bytes]
+
+
+async def on_chain(chain: World) -> OnChain:
+    """Reads the events, past the ledger's own connection."""
+    address = "0x" + chain.destination.settlement[-20:].hex()
+    found = []
+    for topic, place in ((abi.SETTLED, 1), (abi.CONSUMED, 3)):
+        topics: list[JsonValue] = ["0x" + topic.hex()]
+        where: JsonValue = {"address": address, "fromBlock": "0x0", "toBlock": "latest", "topics": topics}
+        logs = answers.items(await chain.do("eth_getLogs", where), "logs")
+        found.append([bytes(answers.event_log(log).topics[place]) for log in logs])
+    return OnChain(*found)
+
+
+@asynccontextmanager
+async def parts(folder: Path, chain: World) -> AsyncIterator[Parts]:
+    """Opens the parts on a chain, with a bound shipment contract and its input at hand; the loops run."""
+    contract = await chain.shipment(is_bound=False)
+    binding = _binding(chain, contract)
+    await chain.automine(on=True)
+    await contract.bind(binding.version)
+    await chain.automine(on=False)
+    store = await _open(folder)
+    opened = Parts(folder, chain, contract, binding, store)
+    await store.bindings.put(binding, 0)
+    await store.blobs.put(FILE)
+    with structlog.testing.capture_logs():
+        opened.start()
+        try:
+            yield opened
+        finally:
+            await opened.stop()
+            await opened.store.aclose()
+
+
+async def _open(folder: Path) -> Store:
+    return await open_store(folder / "fabric.db", folder / "blobs", _CLOCK)
+
+
+def _binding(chain: World, contract: EthereumContract) -> Binding:
+    return write_binding(
+        {
+            "name": "shipments",
+            "cryptlet": "cold_chain@1.0.0",
+            "measurement": batches.MEASUREMENT.hex(),
+            "methods": [batches.METHOD],
+            "callers": [],
+            "requesters": [contract.account.hex()],
+            "valid_seconds": 86_400,
+            "destinations": [
+                {
+                    "id": chain.destination.id.hex(),
+                    "recipient": contract.account.hex(),
+                    "consume": True,
+                    "codec": {"kind": "json"},
+                }
+            ],
+        }
+    )
