@@ -4,23 +4,25 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import pytest
+from eth_abi.abi import encode
 
 from adapters.ethereum import abi
 from adapters.ethereum.accounts import NodeAccount
 from adapters.ethereum.destination import Ethereum
 from adapters.ethereum.indexed import SPAN
+from adapters.ethereum.integrator import EthereumIntegrator
 from adapters.ethereum.rpc import Call, RpcError
 from adapters.ethereum.transactions import decode
 from fabric.core.canonical import JsonValue
-from fabric.core.errors import LedgerError, LedgerUnavailable, Reorged, VerificationError
+from fabric.core.errors import LedgerError, LedgerUnavailable, NotFound, Reorged, VerificationError
 from fabric.core.ids import sha256
 from fabric.ledger.conformance.harness import Batch
-from fabric.ledger.port import EventKind, Expire, MailboxEvent, MailboxPage, Phase
+from fabric.ledger.port import EventKind, Expire, MailboxEvent, MailboxPage, Phase, Settle
 from fabric.trust.kind import Source, Status, Told
 from fabric.trust.letter import Acknowledgement, Delivery, Letter
 from fabric.trust.message import MAX_BODY_BYTES, Channel, Ending, Message, Shown
-from tests.support.batches import destination
-from tests.support.evm import FINALITY, World
+from tests.support.batches import BINDING, CALLER, MEASUREMENT, destination
+from tests.support.evm import FINALITY, World, consume, verdicts
 from tests.support.evm_mail import Correspondent
 from tests.support.harness import Works, channel_of
 
@@ -28,6 +30,7 @@ pytestmark = pytest.mark.ethereum
 
 LIFE: Final = 3_600
 BODY: Final = b"a body"
+VERDICT_TYPES: Final = ["bool", "int256", "uint256", "uint256"]
 KIND, REVERTING = 0, 2
 ARM: Final = abi.Function("arm(uint8,bytes,uint256)")
 OPEN: Final = abi.Function("open(bytes)")
@@ -294,3 +297,34 @@ async def test_of_a_node_that_bounds_its_answers_less_is_asked(
         cursor = page.cursor
     assert seen == [0, 1, 2]
     assert 0 < failures < len(asked)
+
+
+async def test_an_integrator_insures_a_shipment(chain: World) -> None:
+    account = await NodeAccount.open(chain.rpc, 3)
+    integrator = EthereumIntegrator(account, chain.destination)
+    await chain.automine(on=True)
+    contract = await integrator.deploy("InsuredShipment", MEASUREMENT, CALLER)
+    await contract.bind(BINDING)
+    channel = channel_of(chain.destination.id, contract.account)
+    await contract.open_route(channel, LIFE)
+    await contract.fund(3 * 10**16)
+    await chain.automine(on=False)
+    batch = await verdicts(chain, contract, 0, payload=encode(VERDICT_TYPES, [False, 9_100, 7_200, 3]))
+    await chain.send(Settle(batch.header, batch.signatures), consume(batch, 0))
+    _, sent = await final(chain)
+    assert isinstance(sent.subject, Message)
+    assert (sent.kind, sent.subject.expiry) == (EventKind.SENT, sent.time + LIFE)
+    state = await contract.read()
+    assert state["claims"] == [{"message": sent.subject.id.hex(), "state": 1}]
+    assert state["routes"] == [{"channel": channel.id.hex(), "patience": LIFE}]
+    assert [state[name] for name in ("free", "locked", "spent")] == [2 * 10**16, 10**16, 0]
+    refund = Acknowledgement(Shown.PROVEN, Ending.EXPIRED, sent.time, sent.subject, b"")
+    answer = Works(chain.destination, contract.account, await chain.time()).letters([refund])
+    await chain.send(answer.settle, *answer.consumes)
+    await chain.mine()
+    state = await contract.read()
+    assert [state[name] for name in ("free", "locked", "spent")] == [3 * 10**16, 0, 0]
+    shipment = await chain.shipment()
+    for call in (shipment.fund(1), shipment.open_route(channel, LIFE)):
+        with pytest.raises(NotFound, match="no function"):
+            await call
