@@ -63,6 +63,8 @@ KEY_OF: Final = Function(
 )
 KEY_OF_RESULT: Final = 8
 """Place of the attestation result's digest in what ``keyOf`` returns."""
+THRESHOLD: Final = Function("threshold()", ("uint256",))
+IS_APPRAISER: Final = Function("isAppraiser(address)", ("bool",))
 DESTINATION_ID: Final = Function("destinationId()", ("bytes32",))
 REQUEST_COUNT: Final = Function("requestCount()", ("uint64",))
 MAILBOX_COUNT: Final = Function("mailboxCount()", ("uint64",))

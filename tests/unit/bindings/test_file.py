@@ -8,12 +8,15 @@ import pytest
 from fabric.bindings.authorise import check_caller, check_routes
 from fabric.bindings.file import DEFAULT_VALID_SECONDS, read_binding_file
 from fabric.core import canonical
-from fabric.core.errors import Malformed, Refused, Unauthorized
+from fabric.core.errors import Malformed, PluginError, Refused, Unauthorized
 from fabric.core.ids import NOBODY
 from fabric.trust.binding import Binding, write_binding
-from tests.support.proofs import ETHEREUM, NATIVE, USUAL, kinds
+from fabric.trust.kind import DestinationKind
+from fabric.trust.policy import Policy
+from tests.support.proofs import ETHEREUM, NATIVE, USUAL, kinds, policy
 
 LEDGERS = {"native": NATIVE, "ethereum": ETHEREUM}
+POLICY = policy()
 MEASUREMENT = "ab" * 32
 ADDRESS = "0xAbCdEf0123456789abcdef0123456789ABCDEF01"
 TEXT = f"""
@@ -105,6 +108,85 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "bytes.toml").write_bytes(b"\xff")
     with pytest.raises(Malformed, match=r"bytes\.toml"):
         read_binding_file(tmp_path / "bytes.toml", LEDGERS)
+
+
+RELAY = f"""
+name = "claims-in"
+cryptlet = "relay@1.0.0"
+measurement = "{MEASUREMENT}"
+methods = ["acknowledge", "deliver"]
+callers = ["relay"]
+
+[[destinations]]
+ledger = "native"
+recipient = "mailbox"
+consume = true
+codec = {{ kind = "message" }}
+
+[[sources]]
+ledger = "ethereum"
+"""
+
+
+def read_relay(folder: Path, text: str, policy: Policy | None = POLICY) -> Binding:
+    path = folder / "relay.toml"
+    path.write_text(text)
+    return read_binding_file(path, LEDGERS, policy)
+
+
+def test_a_relays_binding_names_mailbox_and_sources(tmp_path: Path) -> None:
+    binding = read_relay(tmp_path, RELAY)
+    (route,) = binding.routes
+    assert (route.recipient, route.consume, route.codec) == (NATIVE.settlement, True, {"kind": "message"})
+    (source,) = binding.sources
+    known = POLICY.destinations[ETHEREUM.id]
+    assert (source.destination, source.accept_asserted) == (ETHEREUM, False)
+    assert (source.trust, source.minimum_status) == (known.trust, known.minimum_status)
+    check_routes(binding, [NATIVE], kinds)
+
+
+def test_a_source_may_have_roots_of_its_own(tmp_path: Path) -> None:
+    own = 'accept_asserted = true\nminimum_status = "included"\ntrust = { validators = 3 }\n'
+    for roots in (POLICY, None):
+        (source,) = read_relay(tmp_path, RELAY + own, roots).sources
+        assert (source.accept_asserted, source.minimum_status, source.trust) == (True, "included", {"validators": 3})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('[[sources]]\nledger = "ethereum"', '[[sources]]\nledger = "etherem"', "did you mean 'ethereum'"),
+        ("[[sources]]", "[[sources]]\naccept_assert = true", "did you mean 'accept_asserted'"),
+        ("[[sources]]", '[[sources]]\nminimum_status = "sure"', "sources.0.minimum_status"),
+        ('recipient = "mailbox"', 'recipient = "mailbo"', "destinations.0.recipient"),
+    ],
+    ids=["ledger", "key", "status", "recipient"],
+)
+def test_what_is_wrong_with_a_relays_binding_is_named(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        read_relay(tmp_path, RELAY.replace(old, new))
+    assert expected in str(caught.value)
+
+
+def test_a_source_without_roots_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Malformed, match="no policy says what events of 'ethereum' are checked under"):
+        read_relay(tmp_path, RELAY, None)
+
+
+def test_a_mailbox_takes_letters_that_are_delivered_to_it(tmp_path: Path) -> None:
+    for old, new in (("consume = true", "consume = false"), ('kind = "message"', 'kind = "json"')):
+        with pytest.raises(Refused, match="the mailbox on native takes letters"):
+            check_routes(read_relay(tmp_path, RELAY.replace(old, new)), [NATIVE], kinds)
+
+
+def test_a_source_of_a_kind_that_is_not_here_is_refused(tmp_path: Path) -> None:
+    def without(kind: str) -> DestinationKind:
+        if kind == "ethereum":
+            raise PluginError("no plug-in 'ethereum'")
+        return kinds(kind)
+
+    with pytest.raises(Refused, match=r"events of source .* cannot be checked here: no plug-in"):
+        check_routes(read_relay(tmp_path, RELAY), [NATIVE], without)
 
 
 def test_callers_are_those_of_the_binding(tmp_path: Path) -> None:

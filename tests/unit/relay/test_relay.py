@@ -7,15 +7,16 @@ from functools import partial
 
 import pytest
 import structlog
+from typing_extensions import override
 
 from fabric.core.canonical import JsonObject
 from fabric.core.errors import LedgerError, LedgerUnavailable, NoCapacity, StoreError
 from fabric.core.ids import MessageId
 from fabric.core.model import Failure
-from fabric.ledger.fakes import chain
-from fabric.ledger.fakes.chain import Transaction
+from fabric.ledger.fakes.chain import Executed, Transaction
 from fabric.ledger.port import MailboxEvent
-from fabric.ledger.rules import operations
+from fabric.ledger.rules import engine, operations
+from fabric.ledger.rules.events import Delivered
 from fabric.ledger.rules.mailbox_entries import MessageState as Closed
 from fabric.ledger.rules.violations import Code, RuleViolation
 from fabric.relay import relay as relay_module
@@ -35,13 +36,14 @@ class Reverted(RuleViolation):
     def __init__(self) -> None:
         super().__init__(Code.BAD_COUNT, "")
 
+    @override
     def __str__(self) -> str:
         return "Refused: not today"
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, kind: type, times: int, error: RuleViolation) -> list[int]:
     """Has every ledger refuse the first operations of a kind; returns how often it is still to do so."""
-    left, real = [times], chain.apply
+    left, real = [times], engine.apply
 
     def apply(*arguments: object) -> object:
         if left[0] and isinstance(arguments[3], kind):
@@ -49,7 +51,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, kind: type, times: int, error: RuleV
             raise error
         return real(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(chain, "apply", apply)
+    monkeypatch.setattr("fabric.ledger.fakes.chain.apply", apply)
     return left
 
 
@@ -275,9 +277,9 @@ async def test_another_may_deliver(world: World) -> None:
 
 async def by_another(world: World, message: Message) -> None:
     """Has the event told that another fabric delivered; its records are none of ours."""
-    other = chain.Delivered(1, message, b"")
+    other = Delivered(1, message, b"")
     block = world.destination.chain.mine(world.clock.unix_seconds())
-    block.executed.append(chain.Executed(Transaction(None), (other,)))
+    block.executed.append(Executed(Transaction(None), (other,)))
 
 
 async def test_another_may_expire(world: World) -> None:
