@@ -13,6 +13,7 @@ from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.ids import Account, BindingVersion, Digest, InvocationId, Measurement
 from fabric.trust.destination import Destination
 from fabric.trust.kind import Status
+from fabric.trust.message import Channel
 from fabric.trust.policy import Appraiser
 
 
@@ -129,8 +130,25 @@ class Contract(Protocol):
         """
         ...
 
+    async def fund(self, amount: int) -> None:
+        """Gives it coins of the ledger for deposits, in their smallest unit; raises ``NotFound`` if it takes none."""
+        ...
+
+    async def open_route(self, channel: Channel, patience: int) -> None:
+        """Has it open its end of a channel, and send over it from now on.
+
+        Args:
+            channel: a channel that names the contract.
+            patience: seconds for which each of its messages may be delivered.
+
+        Raises:
+            NotFound: it sends no messages.
+            Reverted: the contract refused it.
+        """
+        ...
+
     async def read(self) -> Mapping[str, JsonValue]:
-        """Returns the contract's public state by name."""
+        """Returns the contract's public state by name; of one that sends messages, these as ``claims``."""
         ...
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from adapters.ethereum import requests
 from adapters.ethereum.client import EthereumLedger
+from adapters.ethereum.indexed import PATIENCE
 from adapters.ethereum.plugin import open_ledger
-from adapters.ethereum.requests import PATIENCE
 from fabric.core.clock import FrozenClock
 from fabric.core.errors import LedgerUnavailable
 from fabric.ledger.port import Phase, RequestPage
