@@ -177,7 +177,7 @@ def _claims(ending: Ending) -> list[str]:
         info = told.trace.message
         route = f"{info.source} to {info.destination}"
         lines.append(f"{told.insurer}: message {info.message.id.hex()[:16]}, {route}: {info.state}")
-        lines += [f"    {step.state:13} {step.ledger:9} {step.locator}" for step in told.trace.steps if step.ledger]
+        lines += [f"    {step.state:13} {step.ledger:9} {step.locator}" for step in told.trace.steps if step.locator]
     lines.append(", ".join(f"{value} wei {name}" for name, value in ending.deposits.items()) + " of the deposits")
     return lines
 
