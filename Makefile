@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 ENVIRONMENT := .venv/.installed
 DEVNETS := deploy/devnets/node_modules/.installed
+POSTGRES := .venv/.postgresql
 CODE := fabric adapters registry cryptlets tests benchmarks deploy
 # git keeps no empty folder, so one of them may not be there yet.
 PRESENT = $(wildcard $(CODE))
@@ -20,8 +21,11 @@ each_generator = set -e; for script in $(GENERATORS); do \
 # `make demo ARGS="--json --out proofs"`, `make test ARGS="-k merkle"`
 ARGS ?=
 
+# How many times as long as in `make test` the campaigns of `make fault` are.
+DEPTH ?= 10
+
 # A test without any of these marks is a unit test: it needs no network, no Ray and no ledger.
-REAL := ray or ethereum or sandbox or fault or slow or e2e
+REAL := ray or ethereum or postgres or sandbox or fault or slow or e2e
 
 # A network namespace with nothing in it, where the kernel grants one. Inside it a unit test that
 # reaches for the network fails instead of passing by luck.
@@ -31,7 +35,7 @@ OFFLINE = $(shell unshare --net true 2>/dev/null && echo unshare --net || \
 # Go builds the geth of the clique network, which no package registry has. Where there is no Go, those tests are skipped.
 GETH = $(if $(shell command -v go 2>/dev/null),geth)
 
-.PHONY: help demo test test-unit fault geth check bench fmt gen lock clean
+.PHONY: help demo test test-unit fault geth check bench fmt gen lock images clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,15 +43,15 @@ help: ## what can be made
 demo: $(ENVIRONMENT) $(DEVNETS) ## the main job from end to end (ARGS="--json --out DIR")
 	@$(BIN)/cryptlet demo $(ARGS)
 
-test: test-unit $(DEVNETS) $(GETH) ## every test: first the unit tests without network, then those on real parts
+test: test-unit $(DEVNETS) $(GETH) $(POSTGRES) ## every test: first the unit tests without network, then those on real parts
 	$(BIN)/pytest -m "$(REAL)" $(ARGS)
 
 test-unit: $(ENVIRONMENT) ## the unit tests alone, in a namespace without network
 	@test -n "$(OFFLINE)" || echo "no network namespace to be had: unit tests run with the network on"
 	$(OFFLINE) $(BIN)/pytest -n auto -m "not ($(REAL))" $(ARGS)
 
-fault: $(ENVIRONMENT) $(DEVNETS) ## the tests that kill processes at every durable step
-	$(BIN)/pytest -m fault $(ARGS)
+fault: $(ENVIRONMENT) $(DEVNETS) $(GETH) $(POSTGRES) ## the fault tests in their long form: more seeds, deeper (DEPTH=10)
+	FAULT_DEPTH=$(DEPTH) $(BIN)/pytest -m fault $(ARGS)
 
 geth: $(ENVIRONMENT) ## find geth 1.13, or build it with Go into the user's cache folder
 	@$(BIN)/python -m adapters.ethereum.geth
@@ -70,12 +74,19 @@ gen: $(ENVIRONMENT) $(DEVNETS) ## write every generated file again
 	@$(call each_generator,)
 
 lock: $(ENVIRONMENT) ## resolve the dependencies again (UPGRADE=--upgrade takes the newest)
-	$(LOCK) pyproject.toml --group dev -o requirements.lock
+	$(LOCK) pyproject.toml --all-extras --group dev -o requirements.lock
+	$(LOCK) pyproject.toml --all-extras --constraint requirements.lock -o deploy/images/runtime.lock
 	$(LOCK) --group pyproject.toml:bootstrap -o bootstrap.lock
 	$(LOCK) --group pyproject.toml:node -o deploy/devnets/node.lock
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-annotate $(UPGRADE)
+
+images: ## the container image, where a Docker engine answers (BASE=... takes another base)
+	@if docker info >/dev/null 2>&1; then \
+		docker build $(if $(BASE),--build-arg BASE=$(BASE)) --tag cryptlet-fabric:dev --file deploy/images/Dockerfile . && \
+		docker run --rm --read-only --network none cryptlet-fabric:dev cryptlet --version; \
+	else echo "images: not built, no Docker engine answers here"; fi
 
 clean: ## remove all that the targets made, the environment included
 	rm -rf .venv .state build dist deploy/devnets/node_modules
@@ -87,4 +98,8 @@ $(ENVIRONMENT): requirements.lock bootstrap.lock pyproject.toml deploy/bootstrap
 
 $(DEVNETS): deploy/devnets/package-lock.json deploy/devnets/node.lock deploy/devnets/install.py | $(ENVIRONMENT)
 	$(BIN)/python deploy/devnets/install.py
+	@touch $@
+
+$(POSTGRES): deploy/devnets/postgresql.py | $(ENVIRONMENT)
+	$(BIN)/python deploy/devnets/postgresql.py
 	@touch $@

@@ -9,9 +9,11 @@ from eth_abi.exceptions import DecodingError
 from eth_hash.auto import keccak
 
 from adapters.ethereum.destination import SETTLED
+from adapters.ethereum.told import DELIVERED, EXPIRED
 from fabric.core.errors import Malformed
+from fabric.trust.message import Ending
 
-__all__ = ["CONSUMED", "REGISTERED", "REQUESTED", "SETTLED", "Function"]
+__all__ = ["CONSUMED", "DELIVERED", "EXPIRED", "REGISTERED", "REQUESTED", "SETTLED", "Function"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,9 @@ SETTLE: Final = Function("settle(bytes,bytes)")
 REGISTER: Final = Function("register(bytes,bytes32[],bytes[])")
 CONSUME: Final = Function("consume(bytes,bytes,bytes32,uint256,bytes32[])")
 """Of the recipient contract, which calls the settlement contract's."""
+DELIVER: Final = Function("deliver(bytes,bytes,bytes32,uint256,bytes32[])")
+ACKNOWLEDGE: Final = Function("acknowledge(bytes,bytes,bytes32,uint256,bytes32[])")
+EXPIRE: Final = Function("expire(bytes)")
 VERIFY: Final = Function("verify(bytes,bytes32,uint256,bytes32[])", ("bool",))
 IS_SETTLED: Final = Function("settled(bytes32)", ("bool",))
 IS_SPENT: Final = Function("spent(bytes32)", ("bool",))
@@ -58,11 +63,21 @@ KEY_OF: Final = Function(
 )
 KEY_OF_RESULT: Final = 8
 """Place of the attestation result's digest in what ``keyOf`` returns."""
+THRESHOLD: Final = Function("threshold()", ("uint256",))
+IS_APPRAISER: Final = Function("isAppraiser(address)", ("bool",))
 DESTINATION_ID: Final = Function("destinationId()", ("bytes32",))
 REQUEST_COUNT: Final = Function("requestCount()", ("uint64",))
+MAILBOX_COUNT: Final = Function("mailboxCount()", ("uint64",))
+DELIVERY_OF: Final = Function("deliveryOf(bytes32)", ("uint8", "uint64"))
+DELIVERED_OUTCOME: Final = 1
+EXPIRED_OUTCOME: Final = 2
+MESSAGE_OF: Final = Function("messageOf(bytes32)", ("uint8", "uint64", "uint64"))
+CLOSED_STATES: Final = {Ending.DELIVERED: 2, Ending.EXPIRED: 3}
+"""States of a message at its source: acknowledged, refunded."""
 
 REGISTERED: Final = keccak(b"Registered(bytes32,bytes32,uint64,uint8,uint64)")
 CONSUMED: Final = keccak(b"Consumed(bytes32,bytes32,bytes32,address)")
+ACKNOWLEDGED: Final = keccak(b"Acknowledged(bytes32,uint8,bytes)")
 REQUESTED: Final = keccak(b"Requested(uint64,bytes32,address,uint64,bytes32,bytes32,bytes32,uint64)")
 REQUESTED_DATA: Final = ("uint64", "bytes32", "bytes32", "bytes32", "uint64")
 """Arguments of ``Requested`` that are no topics: nonce, method, input, binding, state version."""

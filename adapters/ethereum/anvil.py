@@ -53,6 +53,11 @@ class Options:
     dies_with_parent: bool = False
 
 
+async def fund(rpc: Rpc, address: bytes, wei: int = RELAYER_WEI) -> None:
+    """Gives an account of an anvil so much wei, whatever it had before; raises ``LedgerUnavailable``."""
+    await rpc.ask([("anvil_setBalance", ["0x" + address.hex(), hex(wei)])])
+
+
 @dataclass(frozen=True)
 class Anvil:
     """A running node. An asynchronous context manager that ends it.
@@ -103,7 +108,7 @@ class Anvil:
 
     async def fund(self, rpc: Rpc, address: bytes) -> None:
         """Gives an account wei, whatever it had before; raises ``LedgerUnavailable``."""
-        await rpc.ask([("anvil_setBalance", ["0x" + address.hex(), hex(RELAYER_WEI)])])
+        await fund(rpc, address)
 
     @classmethod
     async def start(cls, folder: Path, options: Options | None = None) -> Self:

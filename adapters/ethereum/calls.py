@@ -1,12 +1,14 @@
 """Work as contract calls: where it goes, what it says, which event shows its effect, which question asks for it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from adapters.ethereum import abi, answers
 from adapters.ethereum.answers import EventLog
 from fabric.core.canonical import JsonValue
-from fabric.core.errors import LedgerError
-from fabric.ledger.port import Consume, Register, Settle, Work
+from fabric.core.errors import LedgerError, Malformed
+from fabric.ledger.port import Consume, Expire, Register, Settle, Work
+from fabric.trust.letter import Delivery, Letter, read_letter
 from fabric.trust.schemes import ADDRESS_BYTES, EIP712, Signature
 
 
@@ -32,8 +34,29 @@ class Effect:
         return [None if topic is None else "0x" + topic.hex() for topic in self.topics]
 
 
+@dataclass(frozen=True)
+class Inquiry:
+    """How the settlement contract is asked whether the effect of work is there.
+
+    Attributes:
+        effect: the event that shows it.
+        question: call data of the question.
+        function: the function that it calls.
+        holds: reads what the function returned.
+    """
+
+    effect: Effect
+    question: bytes
+    function: abi.Function
+    holds: Callable[[tuple[object, ...]], bool]
+
+    def is_yes(self, answer: JsonValue) -> bool:
+        """Reads the node's answer to the question; raises ``Malformed``."""
+        return self.holds(self.function.read(answers.data(answer, "eth_call")))
+
+
 def target(work: Work, settlement: bytes) -> bytes:
-    """Returns the address that the transaction goes to.
+    """Returns the address that the transaction goes to; a record for the mailbox names the settlement contract.
 
     Raises:
         LedgerError: a record without a recipient, or one that is no address of this ledger.
@@ -47,8 +70,12 @@ def target(work: Work, settlement: bytes) -> bytes:
     return recipient[-ADDRESS_BYTES:]
 
 
-def calldata(work: Work) -> bytes:
-    """Returns the call data of the transaction."""
+def calldata(work: Work, settlement: bytes) -> bytes:
+    """Returns the call data of the transaction.
+
+    Raises:
+        LedgerError: a record for the mailbox whose payload is no letter.
+    """
     match work:
         case Settle():
             return abi.SETTLE.call(work.header.encoded, _signature(work.signatures))
@@ -57,43 +84,79 @@ def calldata(work: Work) -> bytes:
             signed = {each.key: each.value for each in work.signatures if each.scheme == EIP712}
             ordered = [signed[key] for key in sorted(signed)]
             return abi.REGISTER.call(work.result.encoded, work.destinations, ordered)
+        case Expire():
+            return abi.EXPIRE.call(work.message.encoded)
         case Consume():
+            place = (work.header.batch_id, work.index, work.path)
+            return _consumer(work, settlement).call(work.record.encoded, work.payload, *place)
+
+
+def inquiry(work: Work, settlement: bytes) -> Inquiry:
+    """Returns how to ask for the effect; of a letter that is the one on its message, whichever record brings it."""
+    match work:
+        case Settle():
             batch = work.header.batch_id
-            return abi.CONSUME.call(work.record.encoded, work.payload, batch, work.index, work.path)
-
-
-def effect(work: Work) -> Effect:
-    """Returns the event that shows the effect."""
-    match work:
-        case Settle():
-            return Effect((abi.SETTLED, work.header.batch_id))
+            return _inquiry((abi.SETTLED, batch), abi.IS_SETTLED, batch, lambda found: bool(found[0]))
         case Register():
-            return Effect((abi.REGISTERED, None, work.result.digest))
+            result, address = work.result.digest, work.result.keys.address
+            shown = (abi.REGISTERED, None, result)
+            return _inquiry(shown, abi.KEY_OF, address, lambda found: found[abi.KEY_OF_RESULT] == result)
+        case Expire():
+            message = work.message.id
+            topics = (abi.EXPIRED, None, message)
+            return _inquiry(topics, abi.DELIVERY_OF, message, lambda found: found[0] == abi.EXPIRED_OUTCOME)
         case Consume():
-            return Effect((abi.CONSUMED, work.record.intent))
+            letter = _letter(work, settlement)
+            return _letter_inquiry(letter) if letter else _plain_inquiry(work)
 
 
-def question(work: Work) -> bytes:
-    """Returns call data that asks the settlement contract whether the effect is there."""
-    match work:
-        case Settle():
-            return abi.IS_SETTLED.call(work.header.batch_id)
-        case Register():
-            return abi.KEY_OF.call(work.result.keys.address)
-        case Consume():
-            return abi.IS_SPENT.call(work.record.intent)
+def _plain_inquiry(work: Consume) -> Inquiry:
+    intent = work.record.intent
+    return _inquiry((abi.CONSUMED, intent), abi.IS_SPENT, intent, lambda found: bool(found[0]))
 
 
-def is_yes(work: Work, answer: JsonValue) -> bool:
-    """Reads the answer to ``question``; raises ``Malformed``."""
-    returned = answers.data(answer, "eth_call")
-    match work:
-        case Settle():
-            return bool(abi.IS_SETTLED.read(returned)[0])
-        case Register():
-            return abi.KEY_OF.read(returned)[abi.KEY_OF_RESULT] == work.result.digest
-        case Consume():
-            return bool(abi.IS_SPENT.read(returned)[0])
+def _letter_inquiry(letter: Letter) -> Inquiry:
+    message = letter.message.id
+    if isinstance(letter, Delivery):
+        topics = (abi.DELIVERED, None, message)
+        return _inquiry(topics, abi.DELIVERY_OF, message, lambda found: found[0] == abi.DELIVERED_OUTCOME)
+    state = abi.CLOSED_STATES[letter.ending]
+    return _inquiry((abi.ACKNOWLEDGED, message), abi.MESSAGE_OF, message, lambda found: found[0] == state)
+
+
+def _inquiry(
+    topics: tuple[bytes | None, ...],
+    function: abi.Function,
+    argument: bytes,
+    holds: Callable[[tuple[object, ...]], bool],
+) -> Inquiry:
+    return Inquiry(Effect(topics), function.call(argument), function, holds)
+
+
+def _consumer(work: Consume, settlement: bytes) -> abi.Function:
+    """Returns the function that takes a record: the recipient's own, or one of the mailbox by the letter's kind."""
+    if not _is_for_mailbox(work, settlement):
+        return abi.CONSUME
+    try:
+        letter = read_letter(work.payload)
+    except Malformed as error:
+        message = f"record of {work.record.invocation.hex()} is for the mailbox, but its payload is no letter: {error}"
+        raise LedgerError(message) from error
+    return abi.DELIVER if isinstance(letter, Delivery) else abi.ACKNOWLEDGE
+
+
+def _letter(work: Consume, settlement: bytes) -> Letter | None:
+    """Returns the letter that a record brings to the mailbox; None of any other record, and of what is no letter."""
+    if not _is_for_mailbox(work, settlement):
+        return None
+    try:
+        return read_letter(work.payload)
+    except Malformed:
+        return None
+
+
+def _is_for_mailbox(work: Consume, settlement: bytes) -> bool:
+    return work.record.recipient == settlement.rjust(len(work.record.recipient), b"\0")
 
 
 def _signature(signatures: tuple[Signature, ...]) -> bytes:

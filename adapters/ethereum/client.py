@@ -9,6 +9,7 @@ from adapters.ethereum import abi, answers, calls
 from adapters.ethereum.fees import Fees
 from adapters.ethereum.health import health
 from adapters.ethereum.lanes import Lane
+from adapters.ethereum.mailbox import Mailbox
 from adapters.ethereum.observe import Node, Observer, read_stored
 from adapters.ethereum.receipts import Receipts
 from adapters.ethereum.requests import Requests
@@ -20,7 +21,7 @@ from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.clock import Clock
 from fabric.core.errors import FabricError, LedgerError, LedgerUnavailable, Refused, SubmitError
 from fabric.core.ids import BatchId, IntentId
-from fabric.ledger.port import Observation, Receipt, RequestPage, Submission, Work
+from fabric.ledger.port import MailboxEvent, MailboxPage, Observation, Receipt, RequestPage, Submission, Work
 from fabric.ledger.resume import Restart
 from fabric.trust.attestation import KeySet, KeyState
 from fabric.trust.destination import Destination
@@ -50,7 +51,7 @@ class Terms:
 
 
 class EthereumLedger:
-    """One settlement deployment on an EVM chain, and its requests. Made by ``adapters.ethereum.plugin``."""
+    """One settlement deployment on an EVM chain, its requests and its mailbox. Made by ``adapters.ethereum.plugin``."""
 
     def __init__(
         self,
@@ -72,10 +73,12 @@ class EthereumLedger:
         self._preparing = asyncio.Lock()
         watch = Watch(rpc, account, terms.finality, destination.genesis)
         node = Node(rpc, self._settlement, account, terms.start)
-        self._observer = Observer(node, watch, self._lane, Receipts(rpc, destination, terms.following))
+        receipts = Receipts(rpc, destination, terms.following)
+        self._observer = Observer(node, watch, self._lane, receipts)
         self._watch = watch
-        self._requests = Requests(rpc, destination, watch, terms.start)
-        self._standing = Standing(rpc, watch, self._requests)
+        self._requests = Requests(rpc, destination, watch, receipts, terms.start)
+        self._mailbox = Mailbox(rpc, destination, watch, terms.start, receipts)
+        self._standing = Standing(rpc, watch, self._requests.events)
 
     @property
     def destination(self) -> Destination:
@@ -91,7 +94,8 @@ class EthereumLedger:
 
         Raises:
             LedgerUnavailable: no answer, a base fee above the cap, or the signer is gone.
-            LedgerError: there is no relayer, or it may not send to a record's recipient.
+            LedgerError: there is no relayer, it may not send to a record's recipient, or a record for the mailbox
+                brings no letter.
         """
         relayer = self._relayer
         if relayer is None:
@@ -159,6 +163,18 @@ class EthereumLedger:
         """Returns up to ``limit`` final requests after the cursor; see ``fabric.ledger.port.RequestSource``."""
         return await self._requests.page(cursor, limit)
 
+    async def mailbox_events(self, cursor: bytes, limit: int) -> MailboxPage:
+        """Returns up to ``limit`` final mailbox events after the cursor; see ``fabric.ledger.port.MailboxSource``."""
+        return await self._mailbox.page(cursor, limit)
+
+    async def event_material(self, events: Sequence[MailboxEvent]) -> Sequence[JsonObject]:
+        """Returns what shows each mailbox event offline, see docs/spec/ethereum-receipt.md."""
+        return await self._mailbox.material(events) if events else []
+
+    async def ledger_time(self) -> int:
+        """Returns the time of the newest block, Unix seconds; raises ``LedgerUnavailable``."""
+        return (await self._watch.view()).head.time
+
     async def stands(self, receipts: Sequence[Receipt]) -> Sequence[bool | None]:
         """Says of receipts whether they stand and are final; see ``fabric.ledger.resume.Resumable``."""
         return await self._standing.of(receipts)
@@ -187,7 +203,7 @@ class EthereumLedger:
             return function.read(answers.data(answer, "eth_call"))
 
     def _transaction(self, work: Work, to: bytes, nonce: int, price: tuple[int, int]) -> Eip1559:
-        data = calls.calldata(work)
+        data = calls.calldata(work, self._settlement)
         gas = self._fees.gas_limit(work, len(data))
         return Eip1559(self._destination.chain_number, nonce, *price, gas, to, 0, data)
 

@@ -11,13 +11,15 @@ from typing import Final
 
 from eth_hash.auto import keccak
 
-from adapters.ethereum import anchorage, codec
+from adapters.ethereum import anchorage, codec, told
+from adapters.ethereum.anchorage import Shown
 from fabric.core.canonical import JsonObject, JsonValue
-from fabric.core.errors import VerificationError
+from fabric.core.errors import Malformed, VerificationError
 from fabric.trust.batch import Header
 from fabric.trust.destination import Destination
-from fabric.trust.kind import Anchorage
+from fabric.trust.kind import Anchorage, SourceEvent, Told
 from fabric.trust.letter import is_message_codec, write_letter
+from fabric.trust.message import Message
 
 SETTLED: Final = keccak(b"Settled(bytes32,bytes32,uint256,bytes32)")
 """First topic of the event that settlement emits: batch id, key id, count, root."""
@@ -53,4 +55,19 @@ class Ethereum:
         shown = anchorage.prove_event(destination, material, trust)
         if shown.event.log.topics[:2] != (SETTLED, header.batch_id):
             raise VerificationError("settlement", "the log does not settle this batch")
-        return Anchorage(shown.status, shown.source, shown.event.time, shown.position, shown.locator)
+        return _anchorage(shown)
+
+    def check_event(self, destination: Destination, material: JsonObject, trust: JsonObject) -> SourceEvent:
+        """Verifies offline that a message was sent, delivered or expired; arguments and errors as ``check_receipt``."""
+        shown = anchorage.prove_event(destination, material, trust)
+        try:
+            log = told.read(destination.id, shown.event.log.topics, shown.event.log.data)
+        except Malformed as error:
+            raise VerificationError("settlement", f"the log is no event of a message: {error}") from error
+        if not isinstance(log.subject, Message):
+            raise VerificationError("settlement", "the log is of a channel, not of a message")
+        return SourceEvent(Told(log.name), log.subject, log.data, _anchorage(shown))
+
+
+def _anchorage(shown: Shown) -> Anchorage:
+    return Anchorage(shown.status, shown.source, shown.event.time, shown.position, shown.locator)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fabric.core.errors import FeesAboveCap
-from fabric.ledger.port import Consume, Register, Settle, Work
+from fabric.ledger.port import Consume, Expire, Register, Settle, Work
 
 GWEI: Final = 10**9
 _GROWTH: Final = 2
@@ -16,6 +16,8 @@ _SETTLE_GAS: Final = 250_000
 _REGISTER_GAS: Final = 350_000
 _SIGNATURE_GAS: Final = 20_000
 _CONSUME_GAS: Final = 200_000
+"""Of deliveries and acknowledgements too."""
+_EXPIRE_GAS: Final = 150_000
 _BYTE_GAS: Final = 60
 """Call data of a byte (EIP-7623: 40 at most), and its copying and hashing."""
 
@@ -27,12 +29,12 @@ class Fees:
     Attributes:
         cap: most that is ever paid, base fee and tip together.
         tip: priority fee.
-        effect_gas: gas for what a recipient does with a record, beyond checking it.
+        effect_gas: gas for what a recipient does with a record or message, beyond checking it.
     """
 
     cap: int = 500 * GWEI
     tip: int = GWEI
-    effect_gas: int = 300_000
+    effect_gas: int = 500_000
 
     def price(self, base_fee: int) -> tuple[int, int]:
         """Returns priority fee and maximal fee under the head's base fee.
@@ -55,3 +57,5 @@ class Fees:
                 return _REGISTER_GAS + len(work.signatures) * _SIGNATURE_GAS + calldata
             case Consume():
                 return _CONSUME_GAS + self.effect_gas + calldata
+            case Expire():
+                return _EXPIRE_GAS + calldata

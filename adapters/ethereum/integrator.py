@@ -18,6 +18,7 @@ from fabric.core.canonical import JsonValue
 from fabric.core.errors import LedgerError, LedgerUnavailable, NotFound
 from fabric.core.ids import Account, BindingVersion, Digest, InvocationId, Measurement
 from fabric.trust.destination import Destination
+from fabric.trust.message import Channel
 from fabric.trust.proof import Proof
 from fabric.trust.schemes import ADDRESS_BYTES
 
@@ -61,7 +62,7 @@ class EthereumIntegrator:
         """Deploys a contract built on ``ContractCryptlet``.
 
         Args:
-            name: of a committed artefact: ``ShipmentContract``.
+            name: of a committed artefact: ``ShipmentContract``, ``InsuredShipment``.
             measurement: the only bundle whose records it accepts.
             caller: whose invocations it accepts beside its own requests; zero for nobody's.
 
@@ -152,6 +153,19 @@ class EthereumContract:
         where = f"block {outcome.block} tx 0x{outcome.transaction.hex()}"
         return {"gas": outcome.gas, "locator": where}
 
+    async def fund(self, amount: int) -> None:
+        """Gives it so many wei by its function ``fund()``; raises ``NotFound`` where it has none."""
+        await self._owner.send(self._address, self._data("fund"), wei=amount)
+
+    async def open_route(self, channel: Channel, patience: int) -> None:
+        """Has it open a channel and send over it by its function ``openRoute(bytes,uint64)``.
+
+        Raises:
+            NotFound: it has no such function.
+            Reverted: the contract refused it.
+        """
+        await self._owner.send(self._address, self._data("openRoute", channel.encoded, patience))
+
     async def read(self) -> Mapping[str, JsonValue]:
         """Returns what its functions without arguments say, and its judgement of the file that it last asked for."""
         try:
@@ -170,6 +184,9 @@ class EthereumContract:
         return await self._contract.functions[name](*arguments).call()
 
     def _data(self, name: str, *arguments: object) -> bytes:
+        if all(item["name"] != name for item in self._interface):
+            message = f"the contract has no function {name!r}"
+            raise NotFound(message)
         return bytes.fromhex(str(self._contract.encode_abi(name, list(arguments)))[2:])
 
     @property

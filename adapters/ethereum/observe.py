@@ -13,7 +13,7 @@ from typing import Final
 
 from adapters.ethereum import answers, calls, reverts
 from adapters.ethereum.answers import Outcome
-from adapters.ethereum.calls import Effect
+from adapters.ethereum.calls import Effect, Inquiry
 from adapters.ethereum.lanes import Lane
 from adapters.ethereum.recall import Recall, included
 from adapters.ethereum.receipts import Place, Receipts
@@ -33,7 +33,7 @@ class _Case:
     """One piece of work and what is asked about it."""
 
     work: Work
-    effect: Effect
+    inquiry: Inquiry
     transaction: Eip1559 | None
     locator: str
 
@@ -71,7 +71,7 @@ class Observer:
 
     async def observe(self, work: Sequence[tuple[Work, Submission | None]]) -> list[Observation]:
         """Returns one observation for each piece of work; see ``fabric.ledger.port``."""
-        cases = [_case(each, submission) for each, submission in work]
+        cases = [_case(each, submission, self._node.settlement) for each, submission in work]
         # Read before anything is awaited, so that no other round's work is taken for a gap.
         self._lane.hold(case.transaction.nonce for case in cases if case.transaction)
         view = await self._watch.view(self._recall.blocks(case.work.work_id for case in cases))
@@ -90,8 +90,10 @@ class Observer:
     async def _look(self, cases: Sequence[_Case], view: View) -> list[Observation]:
         found = await self._ask(cases, view)
         places, reasons = await self._explain(list(zip(cases, found, strict=True)), view)
-        wanted = [(place, cases[at].effect) for at, place in places.items()]
-        receipts = dict(zip(places, await self._receipts.make(wanted), strict=True))
+        wanted = [(place, cases[at].inquiry.effect) for at, place in places.items()]
+        # A refusal is for good, so the receipt that shows it must be of its block too.
+        refused = [outcome for at in reasons if (outcome := found[at].outcome)]
+        receipts = dict(zip(places, await self._receipts.make(wanted, refused), strict=True))
         for at, place in places.items():
             self._recall.keep(cases[at].work.work_id, place.block_hash, receipts[at])
         return [self._judge(case, found[at], view, receipts.get(at), reasons.get(at)) for at, case in enumerate(cases)]
@@ -119,14 +121,14 @@ class Observer:
         remaining = iter(results[len(final) :])
         with answers.reading():
             return [
-                _found(case.work, list(itertools.islice(remaining, len(each))))
+                _found(case.inquiry, list(itertools.islice(remaining, len(each))))
                 for case, each in zip(cases, questions, strict=True)
             ]
 
     def _questions(self, case: _Case, view: View) -> list[Call]:
         call: JsonValue = {
             "to": _hex(self._node.settlement),
-            "data": _hex(calls.question(case.work)),
+            "data": _hex(case.inquiry.question),
         }
         asked: list[Call] = [("eth_call", [call, hex(view.head.number)])]
         if case.transaction:
@@ -141,10 +143,10 @@ class Observer:
         places: dict[int, Place] = {}
         asked: dict[int, list[Call]] = {}
         for at, (case, found) in enumerate(cases):
-            if _shows(found.outcome, case.effect, self._node.settlement):
+            if _shows(found.outcome, case.inquiry.effect, self._node.settlement):
                 places[at] = _place_of(found.outcome)
             elif found.is_there:
-                asked[at] = [self._logs_call(case.effect, view)]
+                asked[at] = [self._logs_call(case.inquiry.effect, view)]
             elif found.outcome and found.outcome.block <= view.final:
                 asked[at] = self._replays(case, found.outcome)
         remaining = iter(await self._node.rpc.batch([*itertools.chain.from_iterable(asked.values())]))
@@ -169,7 +171,10 @@ class Observer:
         return "eth_getLogs", [wanted]
 
     def _replays(self, case: _Case, outcome: Outcome) -> list[Call]:
-        """Returns the refused call on the state before its block, and on the one after it."""
+        """Returns the refused call on the state after its block, and on the one before it.
+
+        What it rests on, its batch perhaps, came into the block before it more often than what it stumbled over after.
+        """
         if case.transaction is None or outcome.succeeded:
             return []
         call: JsonValue = {
@@ -178,7 +183,7 @@ class Observer:
             "data": _hex(case.transaction.data),
             "gas": hex(case.transaction.gas),
         }
-        return [("eth_call", [call, hex(number)]) for number in (outcome.block - 1, outcome.block)]
+        return [("eth_call", [call, hex(number)]) for number in (outcome.block, outcome.block - 1)]
 
     def _place_in_logs(self, case: _Case, answer: JsonValue | RpcError) -> Place | None:
         if isinstance(answer, RpcError):
@@ -186,7 +191,7 @@ class Observer:
         with answers.reading():
             logs = [answers.event_log(each) for each in answers.items(answer, "logs")]
         for log in logs:
-            if case.effect.is_shown_by(log, self._node.settlement):
+            if case.inquiry.effect.is_shown_by(log, self._node.settlement):
                 return Place(log.block, log.block_hash, log.transaction_index)
         return None
 
@@ -244,13 +249,14 @@ def read_stored(submission: Submission) -> Eip1559:
         raise LedgerError(message) from error
 
 
-def _case(work: Work, submission: Submission | None) -> _Case:
+def _case(work: Work, submission: Submission | None, settlement: bytes) -> _Case:
     transaction = read_stored(submission) if submission else None
-    return _Case(work, calls.effect(work), transaction, submission.locator if submission else "")
+    inquiry = calls.inquiry(work, settlement)
+    return _Case(work, inquiry, transaction, submission.locator if submission else "")
 
 
-def _found(work: Work, given: Sequence[JsonValue]) -> _Found:
-    is_there = calls.is_yes(work, given[0])
+def _found(inquiry: Inquiry, given: Sequence[JsonValue]) -> _Found:
+    is_there = inquiry.is_yes(given[0])
     if len(given) == 1:
         return _Found(is_there)
     transaction = answers.optional(lambda value: answers.members(value, "transaction"), given[2])

@@ -11,7 +11,7 @@ from adapters.ethereum.answers import Block, Outcome
 from adapters.ethereum.calls import Effect
 from adapters.ethereum.mpt import Trie, index_key
 from adapters.ethereum.rpc import Call, Rpc
-from adapters.ethereum.view import block_call
+from adapters.ethereum.view import block_call, check_proven
 from fabric.core.canonical import JsonValue
 from fabric.core.errors import LedgerUnavailable
 from fabric.ledger.port import Receipt
@@ -38,12 +38,16 @@ class Place:
 
 
 @dataclass(frozen=True)
-class _Proven:
+class Proven:
     """A block with all that its receipt trie holds."""
 
     block: Block
     outcomes: Sequence[Outcome]
     trie: Trie
+
+    def outcome(self, index: int) -> Outcome | None:
+        """Returns what became of the transaction at a place of the block."""
+        return next((each for each in self.outcomes if each.index == index), None)
 
 
 class Receipts:
@@ -61,15 +65,22 @@ class Receipts:
         self._following = following
         self._destination = destination
         self._settlement = destination.settlement[-ADDRESS_BYTES:]
-        self._blocks: OrderedDict[bytes, _Proven] = OrderedDict()
+        self._blocks: OrderedDict[bytes, Proven] = OrderedDict()
 
-    async def make(self, wanted: Sequence[tuple[Place, Effect]]) -> list[Receipt]:
+    async def make(self, wanted: Sequence[tuple[Place, Effect]], refused: Sequence[Outcome] = ()) -> list[Receipt]:
         """Returns one receipt for each place and effect; at most one round trip for all blocks that are new.
+
+        Args:
+            wanted: the effects and where they are.
+            refused: outcomes of transactions that had no effect, to be found in their blocks likewise.
 
         Raises:
             LedgerUnavailable: no answer, a block was replaced meanwhile, or its receipts do not have its root.
         """
-        proven = await self._prove({place.block_hash: place.block for place, _ in wanted})
+        blocks = {place.block_hash: place.block for place, _ in wanted}
+        proven = await self.prove(blocks | {outcome.block_hash: outcome.block for outcome in refused})
+        for outcome in refused:
+            _check_held(proven[outcome.block_hash], outcome)
         return [self._receipt(proven[place.block_hash], place, effect) for place, effect in wanted]
 
     async def complete(self, final: Sequence[Receipt]) -> list[Receipt]:
@@ -99,8 +110,8 @@ class Receipts:
             following.append(block.header)
         return replace(receipt, material=replace(material, following=tuple(following)).to_json())
 
-    def _receipt(self, proven: _Proven, place: Place, effect: Effect) -> Receipt:
-        outcome = next((each for each in proven.outcomes if each.index == place.index), None)
+    def _receipt(self, proven: Proven, place: Place, effect: Effect) -> Receipt:
+        outcome = proven.outcome(place.index)
         logs = outcome.logs if outcome else ()
         shown = [at for at, log in enumerate(logs) if effect.is_shown_by(log, self._settlement)]
         if outcome is None or not shown:
@@ -118,7 +129,12 @@ class Receipts:
             cost={"gas": outcome.gas, "gas_price": outcome.price},
         )
 
-    async def _prove(self, wanted: dict[bytes, int]) -> dict[bytes, _Proven]:
+    async def prove(self, wanted: dict[bytes, int]) -> dict[bytes, Proven]:
+        """Returns blocks with their receipts by the hashes of the blocks; ``wanted`` has their numbers.
+
+        Raises:
+            LedgerUnavailable: as ``make``.
+        """
         new = {digest: number for digest, number in wanted.items() if digest not in self._blocks}
         if new:
             found = await self._rpc.ask([call for number in new.values() for call in _calls(number)])
@@ -147,7 +163,17 @@ def _calls(number: int) -> Iterable[Call]:
     )
 
 
-def _read(digest: bytes, block: JsonValue, receipts: JsonValue) -> _Proven:
+def _check_held(proven: Proven, outcome: Outcome) -> None:
+    """Checks that a block holds an outcome as the node told it alone: what it says of a refusal is for good."""
+    held = proven.outcome(outcome.index)
+    if held is None or (held.transaction, held.encoded) != (outcome.transaction, outcome.encoded):
+        message = (
+            f"block {outcome.block} does not hold the receipt of 0x{outcome.transaction.hex()} that the node shows"
+        )
+        raise LedgerUnavailable(message)
+
+
+def _read(digest: bytes, block: JsonValue, receipts: JsonValue) -> Proven:
     """Reads a block with its receipts and proves that they belong together."""
     read = answers.block(block)
     outcomes = [answers.outcome(each) for each in answers.items(receipts, "receipts")]
@@ -155,10 +181,8 @@ def _read(digest: bytes, block: JsonValue, receipts: JsonValue) -> _Proven:
     if read.hash != digest:
         message = f"block {read.number} was replaced while it was read"
         raise LedgerUnavailable(message)
-    if not read.is_proven:
-        message = f"block {read.number} does not have the hash that the node states"
-        raise LedgerUnavailable(message)
+    check_proven(read)
     if trie.root != read.receipts_root:
         message = f"the receipts of block {read.number} do not have the root in its header"
         raise LedgerUnavailable(message)
-    return _Proven(read, outcomes, trie)
+    return Proven(read, outcomes, trie)

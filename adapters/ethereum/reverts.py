@@ -10,12 +10,25 @@ from eth_hash.auto import keccak
 
 from adapters.ethereum import contracts
 
-_CONTRACTS: Final = ("Settlement", "ShipmentContract")
+_CONTRACTS: Final = ("Settlement", "ShipmentContract", "InsuredShipment")
 _MESSAGE: Final = keccak(b"Error(string)")[:4]
 _PANIC: Final = keccak(b"Panic(uint256)")[:4]
+_CALL_REVERTED: Final = keccak(b"CallReverted(address,bytes)")[:4]
+"""How the mailbox refuses what the contract at the end of a channel refused."""
 
 
 def reason(data: bytes) -> str:
+    """Returns why a call reverted, for people: the contract's own error first, then that of one that it called."""
+    if data[:4] != _CALL_REVERTED:
+        return _own_reason(data)
+    try:
+        account, inner = decode(["address", "bytes"], data[4:])
+    except (DecodingError, ValueError, OverflowError):
+        return "CallReverted: unreadable"
+    return f"CallReverted: {account}: {_own_reason(inner)}"
+
+
+def _own_reason(data: bytes) -> str:
     """Returns the name of a custom error, the text of a ``require``, or what is known of anything else."""
     selector, rest = data[:4], data[4:]
     if not data:
@@ -28,10 +41,12 @@ def reason(data: bytes) -> str:
 
 
 def _argument(kind: str, data: bytes) -> str:
+    """Returns an argument for people: a stranger's text commands no terminal."""
     try:
-        return str(decode([kind], data)[0])[:200]
+        text = str(decode([kind], data)[0])[:200]
     except (DecodingError, ValueError, OverflowError):
         return "unreadable"
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 @cache

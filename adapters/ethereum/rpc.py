@@ -82,13 +82,7 @@ class Rpc:
         Raises:
             LedgerUnavailable: as ``batch``; also when the node refuses one of the calls.
         """
-        results: list[JsonValue] = []
-        for (method, _), answer in zip(calls, await self.batch(calls), strict=True):
-            if isinstance(answer, RpcError):
-                message = f"{method} was refused: {answer.message} ({answer.code})"
-                raise LedgerUnavailable(message)
-            results.append(answer)
-        return results
+        return results(calls, await self.batch(calls))
 
     async def aclose(self) -> None:
         """Closes the connection; idempotent."""
@@ -104,6 +98,17 @@ class Rpc:
             message = f"no answer from the node: {error!r}"
             raise LedgerUnavailable(message) from error
         return _read(response, len(calls))
+
+
+def results(calls: Sequence[Call], answers: Sequence[JsonValue | RpcError]) -> list[JsonValue]:
+    """Returns the results of calls; raises ``LedgerUnavailable`` where the node refused one."""
+    found: list[JsonValue] = []
+    for (method, _), answer in zip(calls, answers, strict=True):
+        if isinstance(answer, RpcError):
+            message = f"{method} was refused: {answer.message} ({answer.code})"
+            raise LedgerUnavailable(message)
+        found.append(answer)
+    return found
 
 
 def _read(response: object, count: int) -> list[JsonValue | RpcError]:

@@ -30,7 +30,7 @@ class Settings(BaseModel):
         timeout_seconds: how long one round trip may take.
         fee_cap: most wei a gas unit, base fee and tip together.
         tip: priority fee, wei a gas unit.
-        effect_gas: gas for what a recipient does with a record, beyond checking it.
+        effect_gas: gas for what a recipient does with a record or message, beyond checking it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -46,7 +46,7 @@ class Settings(BaseModel):
     timeout_seconds: Annotated[float, Field(gt=0, le=30)] = 20.0
     fee_cap: Annotated[int, Field(ge=0)] = 500 * GWEI
     tip: Annotated[int, Field(ge=0)] = GWEI
-    effect_gas: Annotated[int, Field(ge=0, le=10**9)] = 300_000
+    effect_gas: Annotated[int, Field(ge=0, le=10**9)] = 500_000
 
     @property
     def following(self) -> int:

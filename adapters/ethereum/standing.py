@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from adapters.ethereum import anchorage, answers
-from adapters.ethereum.requests import Cursor, Requests, parse_cursor
+from adapters.ethereum.indexed import Cursor, IndexedEvents, parse_cursor
 from adapters.ethereum.rpc import Rpc, RpcError
 from adapters.ethereum.view import Watch, block_call
 from fabric.core.errors import Malformed
@@ -14,7 +14,7 @@ from fabric.ledger.resume import Restart
 class Standing:
     """Compares what was final with the chain as it is now."""
 
-    def __init__(self, rpc: Rpc, watch: Watch, requests: Requests) -> None:
+    def __init__(self, rpc: Rpc, watch: Watch, requests: IndexedEvents) -> None:
         """Takes the node, what it showed before, and the reader of requests."""
         self._rpc = rpc
         self._watch = watch

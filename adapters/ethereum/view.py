@@ -83,7 +83,7 @@ class Watch:
         with answers.reading():
             found = (answers.optional(answers.block, each) for each in kept)
             return View(
-                head=answers.block(head),
+                head=check_proven(answers.block(head)),
                 finality=self._finality,
                 used=answers.quantity(used, "transaction count"),
                 pooled=answers.quantity(pooled, "transaction count"),
@@ -111,7 +111,7 @@ class Watch:
         """Takes the newest final block."""
         with answers.reading():
             for each in answer:
-                block = answers.block(each)
+                block = check_proven(answers.block(each))
                 if block.number > self._anchor.number:
                     self._anchor = _Anchor(block.number, block.hash)
 
@@ -119,6 +119,14 @@ class Watch:
 def block_call(number: int) -> Call:
     """Returns the question for a block by its number, without its transactions."""
     return "eth_getBlockByNumber", [hex(number), False]
+
+
+def check_proven(block: Block) -> Block:
+    """Returns a block whose header has the hash that the node states; raises ``LedgerUnavailable``."""
+    if not block.is_proven:
+        message = f"block {block.number} does not have the hash that the node states"
+        raise LedgerUnavailable(message)
+    return block
 
 
 def check_kept(number: int, digest: bytes, answer: JsonValue) -> None:
@@ -134,9 +142,14 @@ def check_kept(number: int, digest: bytes, answer: JsonValue) -> None:
     if block is None:
         message = f"the node has no block {number}, which was final"
         raise LedgerUnavailable(message)
-    if block.hash != digest and number == 0:
+    if block.hash == digest:
+        return
+    # Only a block that is one speaks of a reorg: an answer that was spoiled on its way must halt nobody.
+    if check_proven(block).number != number:
+        message = f"the node gave block {block.number} for block {number}"
+        raise LedgerUnavailable(message)
+    if number == 0:
         message = f"the node's genesis block is now 0x{block.hash.hex()} and was 0x{digest.hex()}: another chain"
         raise ForeignLedger(message)
-    if block.hash != digest:
-        message = f"block {number} was final as 0x{digest.hex()} and is now 0x{block.hash.hex()}"
-        raise Reorged(message)
+    message = f"block {number} was final as 0x{digest.hex()} and is now 0x{block.hash.hex()}"
+    raise Reorged(message)

@@ -77,7 +77,7 @@ def check_project(folder: Path) -> None:
     """
     if not (folder / TOML_NAME).is_file():
         raise AuthorError(
-            f"{folder / TOML_NAME}: cannot be read: No such file, so {str(folder)!r} is no project; name its folder "
+            f"{folder / TOML_NAME}: cannot be read: No such file, so {str(folder)!r} is no project; name its folder, "
             f"or make one with `cryptlet new NAME`"
         )
 

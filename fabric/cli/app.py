@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import fabric
-from fabric.cli import author, calls, channel, completion, devnet, ledger, relay, run, service, status, verify
+from fabric.cli import author, calls, channel, completion, devnet, ledger, node, relay, run, service, status, verify
 from fabric.cli.demo import command as demo
 from fabric.cli.doctor import command as doctor
 from fabric.core import plugins
@@ -31,6 +31,7 @@ def build_app() -> typer.Typer:
     app.command()(service.up)
     app.command()(status.status)
     app.command()(doctor.doctor)
+    app.add_typer(node.app, name="node")
     app.command()(calls.bind)
     app.command()(calls.invoke)
     app.command()(calls.result)

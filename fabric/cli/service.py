@@ -74,15 +74,14 @@ async def _run(config: "Config", *, as_json: bool) -> None:
 
 def ready_document(app: "App") -> dict[str, object]:
     """Returns what a fabric says of itself when it is ready."""
-    member = app.enclaves.members[0]
-    description = member.handle.description
+    description = app.pool.enclaves[0].description
     return {
         "target": app.endpoint.target,
         "fabric": app.endpoint.fabric.hex(),
         "state": str(app.ground.state.folder),
         "policy": str(app.ground.state.policy),
         "ledgers": ", ".join(app.endpoint.ledgers),
-        "enclaves": len(app.enclaves.members),
+        "enclaves": len(app.pool.enclaves),
         "enclave_key": description.keys.ed25519.hex(),
         "enclave_address": "0x" + description.keys.address.hex(),
         "fabric_measurement": description.fabric.hex(),

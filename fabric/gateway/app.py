@@ -19,7 +19,7 @@ from fabric.core.clock import Clock
 from fabric.core.collector import spare_the_collector
 from fabric.core.crashpoint import Reached
 from fabric.core.ids import DestinationId, FabricId
-from fabric.enclave.config import EnclaveConfig
+from fabric.enclave.facts import Facts
 from fabric.gateway.backend import Backend, OpenedLedger
 from fabric.gateway.config import Config
 from fabric.gateway.door import Door, serve
@@ -30,8 +30,11 @@ from fabric.gateway.flow import bundle_of, open_flow
 from fabric.gateway.founding import Identity, Standing, attester_key, make_identity, raise_ledgers
 from fabric.gateway.keeper import RayKeeper
 from fabric.gateway.ledgers import Ledgers, open_ledgers
+from fabric.gateway.membership import member_of
 from fabric.gateway.messages import MessageDesk
+from fabric.gateway.nodes import NodeEnclaves, Place
 from fabric.gateway.operator import Operator
+from fabric.gateway.registrar import Registrar
 from fabric.gateway.relaying import start_relay
 from fabric.gateway.reporting import Reporter
 from fabric.gateway.state import State, open_state
@@ -41,6 +44,7 @@ from fabric.invoke.catalogue import Catalogue
 from fabric.invoke.pipeline import Pipeline
 from fabric.ledger.devnet import EvmAccount
 from fabric.runtime.cluster import Cluster, ClusterConfig
+from fabric.runtime.member import Member
 from fabric.runtime.pool import Pool, PoolConfig
 from fabric.runtime.profile import Profile
 from fabric.store.store import Store, open_store
@@ -50,6 +54,7 @@ from fabric.trust.kind import Status
 OpenSource = Callable[[Mapping[str, str]], BundleSource]
 RENEWALS: Final = 4
 """Attempts to renew an attestation within its validity."""
+_PROFILE: Final = Profile(cpus=0)
 STOP_SECONDS: Final = 2.0
 """How long running calls may take to end when the fabric stops."""
 
@@ -91,13 +96,13 @@ class App:
     Attributes:
         endpoint: how to reach it.
         ground: what it stands on.
-        enclaves: the enclaves of its pool.
+        pool: its enclaves.
         cluster: its Ray.
     """
 
     endpoint: Endpoint
     ground: Ground
-    enclaves: Enclaves
+    pool: Pool
     cluster: Cluster
 
 
@@ -111,14 +116,16 @@ async def running(config: Config, clock: Clock, reached: Reached) -> AsyncIterat
         FabricError: a part could not be started; everything started before it is ended.
     """
     async with AsyncExitStack() as stack:
+        member = member_of(config)
         ground = await _prepare(config, clock, stack)
         # Ray takes seconds to start and registration waits for blocks: side by side.
-        keeper = RayKeeper(_cluster_config(ground))
+        keeper = RayKeeper(_cluster_config(ground, member))
         stack.push_async_callback(keeper.aclose)
         ledgers = await open_ledgers(ground.standing, ground.store, ground.state, clock, reached)
         stack.push_async_callback(ledgers.aclose)
-        enclaves = await _start_enclaves(ground, ledgers, stack)
-        yield await _open(ground, ledgers, enclaves, keeper, (clock, reached), stack)
+        registrar = Registrar(ground.appraiser, ground.store, ledgers.by_id, clock)
+        enclaves = await _start_enclaves(ground, registrar, stack)
+        yield await _open(ground, ledgers, (registrar, enclaves), keeper, (clock, reached), stack)
 
 
 async def _prepare(config: Config, clock: Clock, stack: AsyncExitStack) -> Ground:
@@ -134,57 +141,66 @@ async def _prepare(config: Config, clock: Clock, stack: AsyncExitStack) -> Groun
     standing = await raise_ledgers(state, config, identity, appraisers, clock)
     for item in standing:
         stack.push_async_callback(item.devnet.aclose)
-    folder.write_policy(appraisal_policy(config, [identity.attester], standing))
+    attesters = [identity.attester, *(bytes.fromhex(node.attester) for node in config.cluster.nodes.values())]
+    folder.write_policy(appraisal_policy(config, attesters, standing))
     appraiser = await launch_appraiser(state.appraiser)
     stack.push_async_callback(appraiser.aclose)
-    store = await open_store(state.database, state.blobs, clock)
+    where = state.database if config.store is None else config.store.get_secret_value()
+    store = await open_store(where, state.blobs, clock)
     stack.push_async_callback(store.aclose)
     fabric = state.fabric_id()
+    await store.claim(fabric)
     policy = PolicyFile(state.policy, relying_policy(config, fabric, appraisers, standing))
     ground = Ground(config, state, fabric, identity, standing, appraiser, store, policy)
     write_ledgers(state.folder, _open_ledgers(ground))
     return ground
 
 
-async def _start_enclaves(ground: Ground, ledgers: Ledgers, stack: AsyncExitStack) -> Enclaves:
-    told = EnclaveConfig(
-        fabric=ground.fabric,
-        destinations=tuple(ground.destinations.values()),
-        epoch=ground.state.next_epoch(),
-        attester_key=attester_key(ground.state),
-    )
-    renew_seconds = ground.config.appraisal.validity_seconds / RENEWALS
-    enclaves = Enclaves(
-        ground.state.enclaves, told, ground.appraiser, ground.store, ledgers.by_id, renew_seconds=renew_seconds
-    )
+async def _start_enclaves(ground: Ground, registrar: Registrar, stack: AsyncExitStack) -> Enclaves:
+    config = ground.config
+    facts = Facts(ground.fabric, tuple(ground.destinations.values()), ground.state.next_epoch())
+    facts.write(config.cluster.facts or ground.state.facts)
+    told = facts.config(attester_key(ground.state))
+    node = config.cluster.name if config.cluster.head else ""
+    enclaves = Enclaves(ground.state.enclaves, told, registrar, _renew_seconds(config), node)
     stack.push_async_callback(enclaves.aclose)
-    await enclaves.start(ground.config.runtime.enclaves)
+    await enclaves.start(config.runtime.enclaves)
     return enclaves
+
+
+def _renew_seconds(config: Config) -> float:
+    return config.appraisal.validity_seconds / RENEWALS
 
 
 async def _open(
     ground: Ground,
     ledgers: Ledgers,
-    enclaves: Enclaves,
+    attested: tuple[Registrar, Enclaves],
     keeper: RayKeeper,
     outside: tuple[Clock, Reached],
     stack: AsyncExitStack,
 ) -> App:
     clock, reached = outside
+    registrar, enclaves = attested
     cluster = await keeper.ready()
     catalogue = Catalogue(_open_source(ground.config))
+    nodes = _nodes(ground.config, registrar, keeper)
     pool = Pool(
-        PoolConfig(Profile(cpus=0), ground.destinations),
+        PoolConfig(_PROFILE, ground.destinations),
         cluster,
         lambda document: bundle_of(catalogue, document),
-        lambda lost: enclaves.replace(pool, lost),
+        lambda lost: nodes.lose(lost) if lost.is_remote else enclaves.replace(pool, lost),
         clock,
     )
     await enclaves.serve(pool)
     keeper.watch(pool)
     spare_the_collector()
-    flow = open_flow(ground.config, pool, ground.store, enclaves.key_ids, clock, reached)
+    flow = open_flow(ground.config, pool, ground.store, registrar.key_ids, clock, reached)
     enclaves.tell(flow.batcher.wake)
+    nodes.start(pool, flow.batcher.wake)
+    stack.push_async_callback(nodes.aclose)
+    if not enclaves.members:
+        await nodes.wait_served()
     stack.push_async_callback(flow.batcher.close)
     ledgers.watch(flow.acceptor)
     pipeline = Pipeline(Desk(ground.fabric, ground.config.gateway.deadline_ms), catalogue, flow.gather, clock)
@@ -192,14 +208,14 @@ async def _open(
     effects = await effects_of_start(ground.store, ledgers, ground.policy, relay)
     opened = _opened(ground)
     backend = Backend(pipeline, ground.store, catalogue, opened, clock, effects)
-    reporter = Reporter(ground.fabric, ground.store, ledgers, enclaves, cluster.jailed)
+    reporter = Reporter(ground.fabric, ground.store, ledgers, pool, registrar, cluster.jailed)
     operator = Operator(ledgers, ground.store, reporter, clock)
     messages = MessageDesk(ground.store, relay, opened, ledgers.takers, ledgers.look)
     target = await _open_door(ground, partial(Door, backend, operator, messages), stack)
     endpoint = Endpoint(target, ground.fabric, os.getpid(), _open_ledgers(ground))
     endpoint.write(ground.state.folder)
     stack.callback(ground.state.endpoint.unlink, missing_ok=True)
-    return App(endpoint, ground, enclaves, cluster)
+    return App(endpoint, ground, pool, cluster)
 
 
 async def _open_door(ground: Ground, make: Callable[[Mapping[str, str]], Door], stack: AsyncExitStack) -> str:
@@ -233,15 +249,22 @@ def _open_ledgers(ground: Ground) -> dict[str, OpenLedger]:
     }
 
 
-def _cluster_config(ground: Ground) -> ClusterConfig:
+def _cluster_config(ground: Ground, member: Member | None) -> ClusterConfig:
     state, runtime = ground.state, ground.config.runtime
     return ClusterConfig(
         folder=state.ray,
         hidden=(state.folder,),
         reachable=(state.enclaves,),
-        cpus=runtime.cpus,
+        cpus=runtime.cpus if member is None else 0,
         allow_unjailed_ray=runtime.allow_unjailed_ray,
+        member=member,
     )
+
+
+def _nodes(config: Config, registrar: Registrar, keeper: RayKeeper) -> NodeEnclaves:
+    nodes = config.cluster.nodes.items()
+    places = [Place(name, number) for name, node in nodes for number in range(1, node.enclaves + 1)]
+    return NodeEnclaves(places, _PROFILE, registrar, lambda: keeper.cluster, _renew_seconds(config))
 
 
 def _open_source(config: Config) -> BundleSource:

@@ -5,11 +5,11 @@ Environment names are ``CRYPTLET_`` and the key, sections joined by two undersco
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from fabric.core.errors import ConfigError
 from fabric.core.plugins import nearest
@@ -56,7 +56,8 @@ class Ledger(Section):
 
     Attributes:
         kind: name of the adapter's plug-in.
-        embedded: whether ``up`` starts the adapter's own development ledger in the state folder.
+        embedded: whether ``up`` starts the adapter's own development ledger in the state folder; otherwise it runs
+            elsewhere, and the options say where.
         options: the adapter's own settings.
     """
 
@@ -69,14 +70,50 @@ class Runtime(Section):
     """Enclaves and Ray.
 
     Attributes:
-        enclaves: how many enclaves the pool keeps warm.
+        enclaves: how many enclaves this machine keeps warm; 0 where all are on the nodes of a cluster.
         cpus: CPUs given to Ray.
         allow_unjailed_ray: run Ray without the jail that hides the fabric's keys from it; stated at start-up.
     """
 
-    enclaves: Annotated[int, Field(ge=1, le=64)] = 1
+    enclaves: Annotated[int, Field(ge=0, le=64)] = 1
     cpus: Annotated[int, Field(ge=1, le=1024)] = 2
     allow_unjailed_ray: bool = False
+
+
+class Node(Section):
+    """Another machine, which runs ``cryptlet node up``.
+
+    Attributes:
+        attester: Ed25519 key (64 hexadecimal digits) that vouches for its enclaves; ``cryptlet node key`` prints it.
+        enclaves: how many run there.
+    """
+
+    attester: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    enclaves: Annotated[int, Field(ge=1, le=64)] = 1
+
+
+class Cluster(Section):
+    """A Ray of several machines; see docs/guide/cluster.md.
+
+    Attributes:
+        head: ``address:port`` of the head's Ray; without it Ray is this machine's own.
+        address: this machine's, by which the nodes reach it.
+        token_file: file with the cluster's token.
+        name: of this machine in the cluster.
+        ports: where this machine's parts of Ray listen, ``FIRST-LAST``.
+        reach: ports of all machines; ``ports`` by default.
+        facts: where the file is written from which nodes learn what to sign for; by default in the state folder.
+        nodes: the other machines by name.
+    """
+
+    head: Annotated[str, Field(pattern=r"^([^\s:]+:\d{1,5})?$")] = ""
+    address: str = ""
+    token_file: Path = Path("ray.token")
+    name: str = "gateway"
+    ports: str = "21000-21063"
+    reach: str = ""
+    facts: Path | None = None
+    nodes: dict[str, Node] = {}
 
 
 class Appraisal(Section):
@@ -96,15 +133,18 @@ class Config(Section):
 
     Attributes:
         state: folder for everything durable.
+        store: ``postgresql://`` URL of the database; by default a SQLite file in the state folder.
         registry: folder of the local registry.
         publishers: name and Ed25519 key (64 hexadecimal digits) of each publisher that the written policy accepts.
     """
 
     state: Path = Path(".state")
+    store: SecretStr | None = None
     registry: Path = Path(".state/registry")
     publishers: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = {}
     gateway: Gateway = Gateway()
     runtime: Runtime = Runtime()
+    cluster: Cluster = Cluster()
     appraisal: Appraisal = Appraisal()
     ledgers: dict[str, Ledger] = {
         "native": Ledger(kind="native"),
@@ -169,8 +209,17 @@ def _explain(error: ValidationError, source: str, variables: Mapping[tuple[str, 
 
 
 def _suggest(place: tuple[int | str, ...]) -> str:
-    fields = Config.model_fields
-    for part in place[:-1]:
-        kind = fields[str(part)].annotation if str(part) in fields else Ledger
-        fields = kind.model_fields if isinstance(kind, type) and issubclass(kind, Section) else Ledger.model_fields
-    return nearest(str(place[-1]), sorted(fields))
+    return nearest(str(place[-1]), sorted(_table(place[:-1]).model_fields))
+
+
+def _table(place: Sequence[int | str]) -> type[Section]:
+    """Returns the section at a place of the configuration."""
+    section: type[Section] = Config
+    parts = iter(place)
+    for part in parts:
+        kind: Any = section.model_fields[str(part)].annotation
+        tables = [each for each in get_args(kind) if isinstance(each, type) and issubclass(each, Section)]
+        if tables:
+            next(parts, None)  # of a table of tables: a name that the operator chose
+        section = tables[0] if tables else kind
+    return section

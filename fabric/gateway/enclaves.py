@@ -1,27 +1,21 @@
-"""The pool's enclaves: launched, appraised, registered on every ledger, brought into service, replaced when lost."""
+"""The enclaves of this machine: launched, registered on every ledger, brought into service, replaced when lost."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
 import structlog
 
-from fabric.attesters.appraiser.client import AppraiserProcess
 from fabric.core.errors import AttestationFailed, FabricError
-from fabric.core.ids import DestinationId, Digest
 from fabric.enclave.config import EnclaveConfig
 from fabric.enclave.launch import EnclaveProcess, launch
-from fabric.ledger.port import Ledger
+from fabric.gateway.registrar import Registrar
 from fabric.runtime.pool import EnclaveHandle, Pool
-from fabric.store.store import Store
-from fabric.store.values import RegisterBody, StoredAttestation, WorkState
-from fabric.trust.attestation import Assurance, KeySet
+from fabric.trust.attestation import KeySet
 
 _LOG: Final = structlog.get_logger(__name__)
-REGISTER_SECONDS: Final = 120
-_POLL_SECONDS: Final = 0.1
 _RELAUNCH_SECONDS: Final = 2.0
 T = TypeVar("T")
 
@@ -38,30 +32,27 @@ class Enclaves:
     """Starts enclaves and keeps their number. Call from the main thread: an enclave ends with its launcher's thread."""
 
     def __init__(
-        self,
-        folder: Path,
-        config: EnclaveConfig,
-        appraiser: AppraiserProcess,
-        store: Store,
-        ledgers: Mapping[DestinationId, Ledger],
-        renew_seconds: float,
+        self, folder: Path, config: EnclaveConfig, registrar: Registrar, renew_seconds: float, node: str = ""
     ) -> None:
-        """Takes where they live, what they are told, who vouches for them, where that is registered, and how often."""
+        """Takes where they live, what they are told, who registers them, and how often.
+
+        Args:
+            folder: of their folders.
+            config: the same for all.
+            registrar: has them vouched for.
+            renew_seconds: time between two appraisals.
+            node: this machine's name in a Ray of several; empty where there is one alone.
+        """
         self._folder = folder
         self._config = config
-        self._appraiser = appraiser
-        self._store = store
-        self._ledgers = ledgers
+        self._registrar = registrar
         self._renew_seconds = renew_seconds
+        self._node = node
         self._renewing: asyncio.Task[None] | None = None
         self._members: dict[str, Member] = {}
         self._started = 0
         self._on_added: Callable[[], None] = _nobody
         self._relaunches: set[asyncio.Task[None]] = set()
-        self.key_ids: dict[bytes, Digest] = {}
-        """Id of each registered key set by its Ed25519 key."""
-        self.assurances: dict[bytes, Assurance] = {}
-        """What the appraiser gave each key set, by its Ed25519 key."""
 
     async def start(self, count: int) -> None:
         """Launches enclaves and registers their keys; returns when every ledger has taken them for good.
@@ -111,41 +102,13 @@ class Enclaves:
         except BaseException:
             await process.aclose()
             raise
-        member = Member(process, EnclaveHandle(name, process.socket, description))
+        member = Member(process, EnclaveHandle(name, process.socket, description, self._node))
         self._members[name] = member
         return member
 
     async def _attest(self, process: EnclaveProcess, keys: KeySet) -> None:
-        async with self._appraiser.client() as client:
-            appraised = await client.appraise(process.evidence, list(self._ledgers))
-        if appraised.result.keys != keys:
+        if (await self._registrar.register(process.evidence)).keys != keys:
             raise AttestationFailed("the appraiser vouches for other keys than the enclave's")
-        body = RegisterBody(appraised.result, appraised.destinations, appraised.signatures)
-        await self._store.attest(StoredAttestation(body, appraised.evidence), list(self._ledgers))
-        for destination in self._ledgers:
-            await self._wait_registered(destination, appraised.result.digest)
-        self.key_ids[keys.ed25519] = keys.id
-        self.assurances[keys.ed25519] = appraised.result.assurance
-
-    async def _wait_registered(self, destination: DestinationId, work: bytes) -> None:
-        """A cold pool waits for registration to be final; nothing it signed before would settle."""
-        try:
-            async with asyncio.timeout(REGISTER_SECONDS):
-                while True:
-                    progress = await self._store.outbox.progress(destination, work)
-                    if progress is not None and progress.state is WorkState.FINAL:
-                        return
-                    if progress is not None and progress.state is WorkState.REFUSED:
-                        raise AttestationFailed(f"ledger {destination.hex()} refused the keys: {progress.reason}")
-                    if await self._store.halts.of(destination):
-                        # Others must not wait for a person; the keys are the first that it takes when it is resumed.
-                        _LOG.warning("ledger is halted, keys wait for it", destination=destination.hex())
-                        return
-                    await asyncio.sleep(_POLL_SECONDS)
-        except TimeoutError as error:
-            raise AttestationFailed(
-                f"ledger {destination.hex()} has not taken the enclave's keys in {REGISTER_SECONDS} s"
-            ) from error
 
     async def _renew(self) -> None:
         """Has every enclave appraised again long before its attestation result ends; nothing settles after that."""

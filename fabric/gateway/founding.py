@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,14 +10,17 @@ from fabric.core import plugins
 from fabric.core.canonical import JsonValue
 from fabric.core.clock import Clock
 from fabric.gateway.config import Config
+from fabric.gateway.config import Ledger as LedgerConfig
+from fabric.gateway.signing import open_signer
 from fabric.gateway.state import State
-from fabric.ledger.devnet import Devnet, Founded, Founding
+from fabric.ledger.devnet import Devnet, Founded, Founding, OpenSigner
 from fabric.ledger.port import Ledger
 from fabric.signers.create import ED25519, SECP256K1, KeyFile, public_keys
 from fabric.trust.attestation import KeySet
 from fabric.trust.policy import Appraiser
 
 StartDevnet = Callable[[Path, Mapping[str, JsonValue], Clock], Awaitable[Devnet]]
+Connect = Callable[[Path, Mapping[str, JsonValue], Clock, OpenSigner], Awaitable[Devnet]]
 LedgerOpener = Callable[..., Awaitable[Ledger]]
 
 
@@ -73,7 +77,7 @@ async def make_identity(state: State) -> Identity:
 async def raise_ledgers(
     state: State, config: Config, identity: Identity, appraisers: Sequence[KeySet], clock: Clock
 ) -> list[Standing]:
-    """Starts every configured ledger and founds settlement on it, or finds what was founded before.
+    """Starts or reaches every configured ledger and founds settlement on it, or finds what was founded before.
 
     Raises:
         PluginError: no adapter of that kind.
@@ -82,8 +86,7 @@ async def raise_ledgers(
     standing: list[Standing] = []
     try:
         for name, ledger in config.ledgers.items():
-            start = cast("StartDevnet", plugins.load(plugins.DEVNETS, ledger.kind))
-            devnet = await start(state.ledger(name), cast("Mapping[str, Any]", ledger.options), clock)
+            devnet = await _raise(state, name, ledger, clock)
             founding = Founding(
                 name=name,
                 appraisers=tuple(Appraiser(keys.ed25519, keys.address) for keys in appraisers),
@@ -102,3 +105,13 @@ async def raise_ledgers(
             await item.devnet.aclose()
         raise
     return standing
+
+
+async def _raise(state: State, name: str, ledger: LedgerConfig, clock: Clock) -> Devnet:
+    folder, options = state.ledger(name), cast("Mapping[str, Any]", ledger.options)
+    if ledger.embedded:
+        start = cast("StartDevnet", plugins.load(plugins.DEVNETS, ledger.kind))
+        return await start(folder, options, clock)
+    connect = cast("Connect", plugins.load(plugins.EXTERNALS, ledger.kind))
+    signers = partial(open_signer, log_key=sequencer_key(state), account_key=relayer_key(state))
+    return await connect(folder, options, clock, signers)

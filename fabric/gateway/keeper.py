@@ -7,6 +7,7 @@ import structlog
 
 from fabric.core.errors import FabricError
 from fabric.runtime.cluster import Cluster, ClusterConfig
+from fabric.runtime.failures import CourierLost
 from fabric.runtime.pool import Pool
 
 _LOG: Final = structlog.get_logger(__name__)
@@ -33,6 +34,14 @@ class RayKeeper:
         if not cluster.jailed:
             _LOG.warning("Ray runs without a jail: code in Ray can read the fabric's keys")
         return cluster
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster that runs now; raises ``CourierLost`` while none does."""
+        started = self._starting
+        if not started.done() or started.cancelled() or started.exception() or not started.result().running:
+            raise CourierLost("Ray is not running")
+        return started.result()
 
     def watch(self, pool: Pool) -> None:
         """Moves the pool to a new cluster whenever the old one ends."""

@@ -7,8 +7,9 @@ from typing import Final
 
 from fabric.core.errors import LedgerError
 from fabric.core.ids import DestinationId, FabricId
-from fabric.gateway.enclaves import Enclaves
 from fabric.gateway.ledgers import Ledgers, Working
+from fabric.gateway.registrar import Registrar
+from fabric.runtime.pool import Pool
 from fabric.store.store import Store
 from fabric.trust.attestation import KeySet
 from fabric.trust.binding import Binding
@@ -35,20 +36,22 @@ class Reporter:
         fabric: id of the deployment.
         store: the store.
         ledgers: the ledgers at work.
-        enclaves: the enclaves of the pool.
+        pool: the enclaves that serve.
+        registrar: who had their keys vouched for.
         ray_jailed: whether Ray runs in its jail.
     """
 
     fabric: FabricId
     store: Store
     ledgers: Ledgers
-    enclaves: Enclaves
+    pool: Pool
+    registrar: Registrar
     ray_jailed: bool
 
     async def status(self) -> Status:
         """Returns the report; a ledger that does not answer is a line of it, no error."""
         enclaves = tuple(self._enclaves())
-        keys = [member.handle.description.keys for member in self.enclaves.members][:1]
+        keys = [handle.description.keys for handle in self.pool.enclaves][:1]
         names = {item.ledger.destination.id: item.name for item in self.ledgers.working}
         succeeded, failed = await self.store.invocations.counts()
         return Status(
@@ -67,11 +70,11 @@ class Reporter:
 
     def _enclaves(self) -> list[EnclaveStatus]:
         found = []
-        for member in self.enclaves.members:
-            about = member.handle.description
-            assurance = self.enclaves.assurances[about.keys.ed25519].name.lower()
+        for handle in self.pool.enclaves:
+            about = handle.description
+            assurance = self.registrar.assurances[about.keys.ed25519].name.lower()
             keys = about.keys.ed25519, about.keys.address
-            found.append(EnclaveStatus(member.handle.name, *keys, about.isolation, about.epoch, about.pid, assurance))
+            found.append(EnclaveStatus(handle.name, *keys, about.isolation, about.epoch, about.pid, assurance))
         return found
 
     async def _ledger(self, item: Working, keys: list[KeySet]) -> LedgerStatus:

@@ -69,6 +69,11 @@ class State:
         return self.folder / "enclaves"
 
     @property
+    def facts(self) -> Path:
+        """What enclaves of other machines are told; holds no secret."""
+        return self.folder / "facts.json"
+
+    @property
     def ray(self) -> Path:
         """What Ray writes."""
         return self.folder / "ray"

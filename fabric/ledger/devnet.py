@@ -1,17 +1,19 @@
 """Ports for setting a ledger up and for standing on its other side; what ``up`` and ``demo`` need beyond ``Ledger``.
 
-Plug-ins: ``cryptlet.devnets`` (``async start(folder, options, clock) -> Devnet``) and ``cryptlet.integrators``
-(``async open_integrator(settings, folder) -> Integrator``).
+Plug-ins: ``cryptlet.devnets`` (``async start(folder, options, clock) -> Devnet``), ``cryptlet.externals`` (``async
+connect(folder, options, clock, open_signer) -> Devnet``, for a ledger that somebody else runs) and
+``cryptlet.integrators`` (``async open_integrator(settings, folder) -> Integrator``).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.ids import Account, BindingVersion, Digest, InvocationId, Measurement
 from fabric.trust.destination import Destination
 from fabric.trust.kind import Status
+from fabric.trust.message import Channel
 from fabric.trust.policy import Appraiser
 
 
@@ -54,6 +56,11 @@ class EvmAccount:
     settlement: bytes
 
 
+OpenSigner = Callable[[EvmAccount], Awaitable[Any]]
+"""Starts the signer that a founding needs; whoever asked ends it (``aclose``). An account whose settlement is empty may
+create contracts, and nothing else."""
+
+
 @dataclass(frozen=True)
 class Founded:
     """A deployment that exists.
@@ -76,7 +83,7 @@ class Founded:
 
 
 class Devnet(Protocol):
-    """A development ledger in a folder."""
+    """A ledger, and a folder with what is known of it; it runs there, or elsewhere."""
 
     async def found(self, founding: Founding) -> Founded:
         """Deploys settlement, or returns the deployment that the folder already holds.
@@ -123,8 +130,25 @@ class Contract(Protocol):
         """
         ...
 
+    async def fund(self, amount: int) -> None:
+        """Gives it coins of the ledger for deposits, in their smallest unit; raises ``NotFound`` if it takes none."""
+        ...
+
+    async def open_route(self, channel: Channel, patience: int) -> None:
+        """Has it open its end of a channel, and send over it from now on.
+
+        Args:
+            channel: a channel that names the contract.
+            patience: seconds for which each of its messages may be delivered.
+
+        Raises:
+            NotFound: it sends no messages.
+            Reverted: the contract refused it.
+        """
+        ...
+
     async def read(self) -> Mapping[str, JsonValue]:
-        """Returns the contract's public state by name."""
+        """Returns the contract's public state by name; of one that sends messages, these as ``claims``."""
         ...
 
 

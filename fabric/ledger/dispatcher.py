@@ -90,22 +90,27 @@ class Dispatcher:
         while (halt := await self._guard.halt()) is None:
             self._alarm.reset()
             try:
-                moved = await self.round()
-            except Reorged as error:
-                await self._guard.close(error)
-                continue
+                await self._step()
             except (LedgerError, StoreError) as error:
                 failures, self.trouble = failures + 1, error
                 _log.warning("round failed", destination=self._id.hex(), error=str(error), failures=failures)
                 await self._alarm.pause(delay_seconds(failures, self._id))
-                continue
-            failures, self.trouble = 0, None
-            if moved:
-                # What comes meanwhile travels together: a ledger transaction for many batches instead of one for each.
-                await self._pause(self._pace.gather_seconds)
             else:
-                await self._rest()
+                failures, self.trouble = 0, None
         _log.error("ledger is halted", destination=self._id.hex(), reason=halt.reason)
+
+    async def _step(self) -> None:
+        """Runs a round, then waits as long as there is a reason to."""
+        try:
+            moved = await self.round()
+        except Reorged as error:
+            await self._guard.close(error)
+            return
+        if moved:
+            # What comes meanwhile travels together: a ledger transaction for many batches instead of one for each.
+            await self._pause(self._pace.gather_seconds)
+        else:
+            await self._rest()
 
     async def round(self) -> bool:
         """Takes everything one step further; says whether another round at once has something to do.

@@ -115,10 +115,7 @@ class Watcher(Generic[P]):
         while await self._guard.halt() is None:
             self._alarm.reset()
             try:
-                moved = await self.step()
-            except Reorged as error:
-                await self._guard.close(error)
-                continue
+                moved = await self._step()
             except (LedgerError, StoreError) as error:
                 failures += 1
                 self._tell("page not accepted", error)
@@ -127,6 +124,14 @@ class Watcher(Generic[P]):
             failures = 0
             if not moved:
                 await self._alarm.rest(self._poll_seconds)
+
+    async def _step(self) -> bool:
+        """Takes a step; a reorg beyond finality is stored, and the next look finds it."""
+        try:
+            return await self.step()
+        except Reorged as error:
+            await self._guard.close(error)
+            return True
 
     async def step(self) -> bool:
         """Reads one page and hands it over; says whether it held anything.

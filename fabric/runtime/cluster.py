@@ -1,4 +1,4 @@
-"""Cluster: the local Ray of ``cryptlet up``, as a process tree of its own behind the walls of a jail.
+"""Cluster: the Ray of this machine, as a process tree of its own behind the walls of a jail.
 
 The gateway imports no Ray. It starts the jail, speaks with the driver inside over one socket, and ends the jail by
 closing that socket. Should the gateway be killed, the kernel ends the jail; should even that fail, the next start ends
@@ -13,7 +13,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -25,6 +25,7 @@ from fabric.runtime.gateway_link import GatewayLink
 from fabric.runtime.head import HeadConfig
 from fabric.runtime.jail import Walls
 from fabric.runtime.link import Kind
+from fabric.runtime.member import Member
 from fabric.runtime.profile import Profile
 
 STOP_SECONDS: Final = 10.0
@@ -50,6 +51,8 @@ class ClusterConfig:
         object_store: bytes of Ray's shared object store.
         allow_unjailed_ray: run without a jail where none can be built. Code in Ray then reads the fabric's keys.
         start_seconds: longest start.
+        member: how it takes part in a Ray of several machines; None for one of this machine alone.
+        sockets: folder of the enclaves whose couriers run here, where other machines name them.
     """
 
     folder: Path
@@ -60,6 +63,8 @@ class ClusterConfig:
     object_store: int = 256 << 20
     allow_unjailed_ray: bool = False
     start_seconds: float = 60.0
+    member: Member | None = None
+    sockets: Path | None = None
 
 
 class Cluster:
@@ -100,7 +105,8 @@ class Cluster:
         try:
             cluster._link = await GatewayLink.over(ours)
             async with asyncio.timeout(config.start_seconds):
-                await cluster._ask(Kind.START, canonical.encode(_head(config, session).to_json()))
+                head = _head(config, session, jailed=jailed)
+                await cluster._ask(Kind.START, canonical.encode(head.to_json()))
         except (PlatformError, TimeoutError) as error:
             await cluster.stop()
             raise _start_failed(config, process.returncode, error) from error
@@ -123,12 +129,15 @@ class Cluster:
     async def hire(self, name: str, path: Path, profile: Profile) -> int:
         """Makes a courier for the enclave whose socket has this path; returns its number.
 
+        A relative path is below the folder of enclaves of whichever machine the profile chooses.
+
         Raises:
             NoCapacity: no machine of the cluster fits the profile.
             CourierLost: Ray is not running.
         """
         options = profile.ray_options()
-        body = canonical.encode({"name": name, "socket": _real(path), "options": options})
+        socket_path = _real(path) if path.is_absolute() else str(path)
+        body = canonical.encode({"name": name, "socket": socket_path, "options": options})
         return link.read_number(await self._ask(Kind.HIRE, body))
 
     async def dismiss(self, courier: int) -> None:
@@ -230,6 +239,8 @@ def _walls(config: ClusterConfig) -> Walls:
         hidden=tuple(map(_real, config.hidden)),
         reachable=tuple(map(_real, config.reachable)),
         shared_memory=config.object_store + _SLACK,
+        sockets="" if config.sockets is None else _real(config.sockets),
+        reach=None if config.member is None else config.member.reach,
     )
 
 
@@ -238,9 +249,12 @@ def _real(path: Path) -> str:
     return str(path.resolve())
 
 
-def _head(config: ClusterConfig, session: Path) -> HeadConfig:
+def _head(config: ClusterConfig, session: Path, *, jailed: bool) -> HeadConfig:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return HeadConfig(config.cpus, int(memory * _MEMORY_SHARE), config.object_store, str(session))
+    member = config.member
+    if member is not None and config.sockets is not None:
+        member = replace(member, sockets=jail.SOCKETS if jailed else _real(config.sockets))
+    return HeadConfig(config.cpus, int(memory * _MEMORY_SHARE), config.object_store, str(session), member)
 
 
 def _record(config: ClusterConfig) -> Path:

@@ -7,8 +7,10 @@ frame and 1 for a code of ``fabric.runtime.failures``, and the rest.
 
 import asyncio
 import contextlib
+import os
 from typing import Final
 
+FOLDER_VARIABLE: Final = "CRYPTLET_ENCLAVES"
 FRAME: Final = b"\0"
 """First byte of an answer that is the enclave's frame."""
 FAILURE: Final = b"\1"
@@ -29,8 +31,11 @@ class Courier:
     """Carries frames to the enclave that listens on one Unix socket."""
 
     def __init__(self, path: str) -> None:
-        """Takes the path of the enclave's socket; connects when there is something to carry."""
-        self._path = path
+        """Takes the path of the enclave's socket; connects when there is something to carry.
+
+        A relative path is one below the folder of enclaves on the machine where the courier happens to run.
+        """
+        self._path = os.path.join(os.environ.get(FOLDER_VARIABLE, "/"), path)  # noqa: PTH118 - imports next to nothing
         self._idle: list[_Connection] = []
 
     async def exchange(self, frame: bytes) -> bytes:

@@ -18,12 +18,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn, Self
+from typing import Any, Final, NoReturn, Self
 
 from fabric.enclave.sandbox import kernel
+from fabric.runtime import fence
+from fabric.runtime.fence import Ports
 
 SESSION: Final = "/ray"
 """Where the writable folder appears inside: short, because a Unix socket's path has at most 107 bytes."""
+SOCKETS: Final = "/enclaves"
+"""Where the folder of enclaves appears inside a jail that other machines know of: the same on all of them."""
 EXIT_NO_WALLS: Final = 70
 """The exit status of a jail that could not be built (``EX_SOFTWARE``); the reason is on standard error."""
 
@@ -71,6 +75,9 @@ class Walls:
         hidden: folders that are empty inside wherever they lie below a shown one.
         reachable: folders shown read-only although they lie below a hidden one; sockets in them can be connected to.
         shared_memory: size of ``/dev/shm`` in bytes.
+        sockets: the folder shown read-only as ``SOCKETS``; none where empty.
+        reach: the only ports that can be connected to, on any machine (``fabric.runtime.fence``); without them the
+            jail has a network of its own.
     """
 
     base: str
@@ -79,6 +86,8 @@ class Walls:
     hidden: tuple[str, ...]
     reachable: tuple[str, ...]
     shared_memory: int
+    sockets: str = ""
+    reach: Ports | None = None
 
     def encode(self) -> str:
         """Returns the walls as a command-line argument."""
@@ -88,8 +97,11 @@ class Walls:
     def decode(cls, text: str) -> Self:
         """Reads what ``encode`` wrote; only our own process does."""
         fields = json.loads(text)
-        lists = {name: tuple(fields[name]) for name in ("shown", "hidden", "reachable")}
-        return cls(base=fields["base"], writable=fields["writable"], shared_memory=fields["shared_memory"], **lists)
+        values: dict[str, Any] = {name: tuple(fields[name]) for name in ("shown", "hidden", "reachable")}
+        reach = fields["reach"] and (fields["reach"][0], fields["reach"][1])
+        names = ("base", "writable", "shared_memory", "sockets")
+        values |= {name: fields[name] for name in names}
+        return cls(**values, reach=reach)
 
 
 def own_code() -> tuple[str, ...]:
@@ -119,7 +131,7 @@ def enter(walls: Walls, command: Sequence[str], keep: Sequence[int] = ()) -> int
         OSError: a wall cannot be built; the text names the kernel call.
     """
     uid, gid = os.geteuid(), os.getegid()
-    kernel.unshare(_NAMESPACES)
+    kernel.unshare(_NAMESPACES if walls.reach is None else _NAMESPACES & ~kernel.CLONE_NEWNET)
     kernel.die_with_parent()  # after unshare, which takes it back
     _map_identity(uid, gid)
     first = os.fork()
@@ -139,6 +151,8 @@ def _first_process(walls: Walls, command: Sequence[str], keep: Sequence[int]) ->
         kernel.drop_bounding_set()
         kernel.drop_capabilities()
         kernel.no_new_privileges()
+        if walls.reach is not None:
+            fence.raise_fence(walls.reach)
         status = _supervise(command, keep)
     except OSError as error:
         os.write(2, f"jail: {error}\n".encode())
@@ -193,7 +207,8 @@ def _build(walls: Walls) -> None:
     kernel.mount("shm", str(memory), "tmpfs", flags | kernel.MS_NOEXEC, f"mode=1777,size={walls.shared_memory}")
     kernel.mount(walls.writable, str(session), None, kernel.MS_BIND)
     _set_attributes(session, flags, 0)
-    _raise_loopback()
+    if walls.reach is None:
+        _raise_loopback()
     kernel.set_hostname(_HOSTNAME.encode())
     os.chdir(root)
     kernel.pivot_here()
@@ -229,6 +244,8 @@ def _hide(walls: Walls, root: Path) -> None:
             kernel.mount("hidden", str(target), "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=0555,size=64k")
     for path in walls.reachable:
         _show(path, root)
+    if walls.sockets:
+        kernel.mount(walls.sockets, str(_folder(root, SOCKETS)), None, kernel.MS_BIND | kernel.MS_REC)
 
 
 def _kernel_files(root: Path) -> None:

@@ -19,7 +19,7 @@ from fabric.enclave.run import DEFAULT_DEADLINE_MS
 from fabric.runtime.courier import MAX_FRAME
 from fabric.runtime.failures import UNKNOWN_BUNDLE, CourierLost, DeadlinePassed, EnclaveLost, error_of, is_safe
 from fabric.runtime.inspection import Destinations, ForgedReply, inspect
-from fabric.runtime.profile import Profile
+from fabric.runtime.profile import Profile, on_node
 from fabric.wire.codec import (
     Description,
     EnclaveReply,
@@ -62,12 +62,16 @@ class EnclaveHandle:
     Attributes:
         name: unlike that of any other enclave, also of the one it replaces.
         socket: path of its Unix socket.
-        description: what it said of itself to its launcher, not to a courier.
+        description: what it said of itself to its launcher, not to a courier; or what its appraiser vouched for.
+        node: machine on which its courier must run; empty where there is one alone.
+        is_remote: whether only a courier reaches it: it is lost to us as soon as its courier is.
     """
 
     name: str
     socket: Path
     description: Description
+    node: str = ""
+    is_remote: bool = False
 
 
 @dataclass
@@ -124,14 +128,15 @@ class Pool:
         """How many runs the pool takes at a time without queueing."""
         return RUNS_PER_ENCLAVE * len(self._live())
 
-    async def add(self, handle: EnclaveHandle) -> None:
-        """Brings an enclave into service; hires its courier.
+    async def add(self, handle: EnclaveHandle, courier: int | None = None) -> None:
+        """Brings an enclave into service; hires its courier unless that has been done.
 
         Raises:
             NoCapacity: the cluster has no room for its profile.
             CourierLost: Ray is not running.
         """
-        courier = await self._carrier.hire(handle.name, handle.socket, self._config.profile)
+        if courier is None:
+            courier = await self._hire(handle)
         self._members[handle.name] = _Member(handle, courier)
 
     async def remove(self, name: str) -> None:
@@ -142,7 +147,7 @@ class Pool:
                 await self._carrier.dismiss(member.courier)
 
     async def move(self, carrier: Carrier) -> None:
-        """Hires all couriers anew from another carrier, after the one before has ended.
+        """Hires couriers anew from another carrier, after the one before has ended; remote enclaves are lost with it.
 
         Raises:
             NoCapacity: the new one has no room for them all.
@@ -150,7 +155,10 @@ class Pool:
         """
         self._carrier = carrier
         for member in self._live():
-            member.courier = await carrier.hire(member.handle.name, member.handle.socket, self._config.profile)
+            if member.handle.is_remote:
+                self._lose(member)
+            else:
+                member.courier = await self._hire(member.handle)
 
     async def load(self, load: Load) -> Measurement:
         """Gives a bundle to every enclave that lacks it and returns its measurement.
@@ -238,7 +246,12 @@ class Pool:
             raise self._error(member, reply)
         if not isinstance(reply, RunResult):
             raise ForgedReply(f"expected the result of a run, got {type(reply).__name__}")
-        inspect(run, reply, member.handle.description.keys, self._config.destinations)
+        try:
+            inspect(run, reply, member.handle.description.keys, self._config.destinations)
+        except ForgedReply:
+            if member.handle.is_remote:
+                self._lose(member)  # perhaps another enclave answers there now, with keys of its own
+            raise
         return reply
 
     async def _load(self, member: _Member, load: Load) -> Measurement:
@@ -267,8 +280,16 @@ class Pool:
         except EnclaveLost:
             self._lose(member)
             raise
+        except (CourierLost, DeadlinePassed):
+            if member.handle.is_remote:
+                # Its machine may be gone, which Ray takes its time to find out.
+                self._lose(member)
+            raise
         except Malformed as error:
             raise ForgedReply(f"no reply of an enclave: {error}") from error
+
+    async def _hire(self, handle: EnclaveHandle) -> int:
+        return await self._carrier.hire(handle.name, handle.socket, on_node(self._config.profile, handle.node))
 
     def _error(self, member: _Member, failure: Failure) -> FabricError:
         """Returns the error of a whole run; an enclave that can make no container any more is as good as gone."""

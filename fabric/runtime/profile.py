@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from fabric.core.canonical import JsonObject
 from fabric.core.errors import ConfigError
+from fabric.runtime.member import NODE_LABEL
 
 _LABEL: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?")
 """Ray's own rule for label values; keys are held to the same."""
@@ -55,3 +56,8 @@ class Profile:
         if self.labels:
             options["label_selector"] = dict(self.labels)
         return options
+
+
+def on_node(profile: Profile, node: str) -> Profile:
+    """Returns the profile held to one machine; an empty name holds it to none."""
+    return replace(profile, labels={**profile.labels, NODE_LABEL: node}) if node else profile

@@ -1,7 +1,7 @@
 """The database behind the store: opening, migrations, one writer thread, a few reader threads.
 
-SQLite has one writer at a time; here it is a thread, so that writers queue without holding the event loop and never
-meet a busy database. ``synchronous=FULL``: a committed transaction survives a loss of power.
+A database has one writer at a time; here it is a thread, so that writers queue without holding the event loop. What
+SQLite and PostgreSQL do differently is in their engines (``fabric.store.sqlite``, ``fabric.store.postgres``).
 """
 
 import asyncio
@@ -14,29 +14,27 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from fabric.core.errors import ConfigError, StoreError
+from fabric.store import postgres, sqlite
+from fabric.store.engines import READERS, Engines
 
 _T = TypeVar("_T")
 
-READERS: Final = 2
-_PRAGMAS: Final = (
-    "journal_mode=WAL",
-    "synchronous=FULL",
-    "foreign_keys=ON",
-    "busy_timeout=10000",  # milliseconds, for another process such as a backup
-    "cache_size=-65536",  # 64 MiB
-    # A batch touches about a thousand pages of the id index; a checkpoint after each would write them all twice.
-    "wal_autocheckpoint=16384",  # 64 MiB
-)
+_ENGINES: Final[dict[str, Callable[[URL], Engines]]] = {
+    "sqlite": sqlite.open_engines,
+    "postgresql": postgres.open_engines,
+}
 
 
 class Conflict(StoreError):
     """A row that contradicts a constraint, most often one that is there already."""
+
+
+class _Broken(Exception):
+    """The connection broke before the commit was asked for; its cause says how."""
 
 
 class Database:
@@ -44,8 +42,7 @@ class Database:
 
     def __init__(self, url: URL) -> None:
         """Opens the database at the newest schema; see ``open_database``."""
-        self._writing = _engine(url, "BEGIN IMMEDIATE")
-        self._reading = _engine(url, "BEGIN")
+        self._engines = _ENGINES[url.get_backend_name()](url)
         self._writer = ThreadPoolExecutor(1, "store-writer")
         self._readers = ThreadPoolExecutor(READERS, "store-reader")
 
@@ -56,47 +53,44 @@ class Database:
             ConfigError: a newer release wrote the database.
             StoreError: the database cannot be opened or changed.
         """
-        try:
-            with self._writing.begin() as connection:
-                _upgrade(connection)
-        except (SQLAlchemyError, OSError) as error:
-            raise _converted(error) from error
+        _transact(self._engines.writing, _upgrade)
 
     async def read(self, work: Callable[[Connection], _T]) -> _T:
         """Runs a query on one consistent state of the database; raises ``StoreError``."""
-        return await self._run(self._readers, self._reading, work)
+        return await self._run(self._readers, self._engines.reading, work)
 
     async def write(self, work: Callable[[Connection], _T]) -> _T:
-        """Runs a transaction, one at a time; when this returns, it is durable. Raises ``StoreError``."""
-        return await self._run(self._writer, self._writing, work)
+        """Runs a transaction, one at a time; when this returns, it is durable.
+
+        ``work`` runs once more where the connection broke before the commit was asked for.
+
+        Raises:
+            Conflict: a row contradicts a constraint.
+            StoreError: it did not commit; or the connection broke while it did, and it may have. Every transaction of
+                the store stores nothing when it is repeated, so repeating is safe either way.
+        """
+        return await self._run(self._writer, self._engines.writing, work)
 
     def close(self) -> None:
         """Waits for what is running and closes every connection; blocks; idempotent."""
         for threads in (self._writer, self._readers):
             threads.shutdown()
-        self._writing.dispose()
-        self._reading.dispose()
+        self._engines.dispose()
 
     async def aclose(self) -> None:
         """Waits for what is running and closes every connection; idempotent."""
         await asyncio.to_thread(self.close)
 
     async def _run(self, threads: ThreadPoolExecutor, engine: Engine, work: Callable[[Connection], _T]) -> _T:
-        def transaction() -> _T:
-            try:
-                with engine.begin() as connection:
-                    return work(connection)
-            except (SQLAlchemyError, OSError) as error:
-                raise _converted(error) from error
-
-        return await asyncio.get_running_loop().run_in_executor(threads, transaction)
+        return await asyncio.get_running_loop().run_in_executor(threads, _transact, engine, work)
 
 
 def open_database(where: str | Path) -> Database:
     """Opens a database by path or URL, made and migrated as needed; blocks.
 
     Raises:
-        ConfigError: not SQLite, or a newer release wrote the database.
+        ConfigError: neither a SQLite file nor a database of a PostgreSQL server that keeps what it commits; or a newer
+            release wrote it.
         StoreError: the database cannot be opened or changed.
     """
     database = Database(_url(where))
@@ -113,32 +107,41 @@ def _url(where: str | Path) -> URL:
         return URL.create("sqlite", database=str(where))
     try:
         url = make_url(where)
-    except ArgumentError as error:
-        message = "the store's URL cannot be read"
-        raise ConfigError(message) from error
-    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
-        message = f"the store takes a SQLite file, got {url.render_as_string(hide_password=True)}"
+    except (ArgumentError, ValueError):
+        message = "the store's URL cannot be read; expected a SQLite file or postgresql://USER:PASSWORD@HOST/DATABASE"
+        raise ConfigError(message) from None  # its text repeats the URL, and a URL may hold a password
+    if url.get_backend_name() not in _ENGINES or url.database in (None, "", ":memory:"):
+        # The URL may hold a password wherever its author put it: only its kind is shown.
+        message = (
+            f"the store takes a SQLite file or postgresql://HOST/DATABASE, got {url.get_backend_name()!r}"
+            f"{'' if url.database else ' without a database'}"
+        )
         raise ConfigError(message)
     return url
 
 
-def _engine(url: URL, begin: str) -> Engine:
-    engine = create_engine(url)
+def _transact(engine: Engine, work: Callable[[Connection], _T]) -> _T:
+    """Runs one transaction; a connection that proves to be broken before the commit costs one more attempt."""
+    try:
+        try:
+            return _attempt(engine, work)
+        except _Broken:  # idle since the server was started anew, perhaps
+            return _attempt(engine, work)
+    except (SQLAlchemyError, OSError, _Broken) as error:
+        raise _converted(error) from error
 
-    def connected(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        # The driver would begin transactions at its own idea of a write; ours begin where we say.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in _PRAGMAS:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
 
-    def begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    event.listen(engine, "connect", connected)
-    event.listen(engine, "begin", begun)
-    return engine
+def _attempt(engine: Engine, work: Callable[[Connection], _T]) -> _T:
+    with engine.connect() as connection:
+        try:
+            transaction = connection.begin()
+            result = work(connection)
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise _Broken from error
+            raise
+        transaction.commit()
+    return result
 
 
 def _upgrade(connection: Connection) -> None:
@@ -159,8 +162,11 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _converted(error: SQLAlchemyError | OSError) -> StoreError:
-    # SQLAlchemy's own text repeats the parameters, which are people's inputs.
-    cause = getattr(error, "orig", None) or error
+def _converted(error: Exception) -> StoreError:
+    """Returns our error. SQLAlchemy's own text repeats the parameters, which are people's inputs, and so do details."""
+    failed = error.__cause__ if isinstance(error, _Broken) else error
+    cause = getattr(failed, "orig", None) or failed
+    primary = getattr(getattr(cause, "diag", None), "message_primary", None)
+    text = primary or str(cause).partition("\n")[0]
     kind = Conflict if isinstance(error, IntegrityError) else StoreError
-    return kind(f"the database did not commit: {type(cause).__name__}: {cause}")
+    return kind(f"the database did not commit: {type(cause).__name__}: {text}")

@@ -5,12 +5,13 @@ in tree order, instead of a row for each record: a proof needs the whole batch a
 would fill a page each.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -18,9 +19,12 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    TypeDecorator,
     UniqueConstraint,
     text,
 )
+from sqlalchemy.types import TypeEngine
+from typing_extensions import override
 
 metadata = MetaData(
     naming_convention={
@@ -34,6 +38,19 @@ metadata = MetaData(
 
 Number: Final = BigInteger().with_variant(Integer(), "sqlite")
 """64 bits everywhere; SQLite numbers its rows by a column of exactly the type INTEGER."""
+
+
+class Prose(TypeDecorator[str]):
+    """Text for people that others wrote, such as a contract's reason: PostgreSQL keeps no character of code zero."""
+
+    impl: TypeEngine[Any] | type[TypeEngine[Any]] = String
+    cache_ok: bool | None = True
+
+    @override
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Returns what is stored."""
+        return value if value is None else value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
 
 OPEN: Final = "state NOT IN ('final', 'refused')"
 """Of the outbox: rows that somebody still has to work on."""
@@ -93,7 +110,7 @@ invocations = Table(
     Column("deadline_ms", Number, nullable=False),
     Column("output", LargeBinary),
     Column("failure_code", String),
-    Column("failure_message", String),
+    Column("failure_message", Prose),
     Column("created", Number, nullable=False),
     UniqueConstraint("caller", "idempotency_key"),
     CheckConstraint("(output IS NULL) = (failure_code IS NOT NULL)", name="one_outcome"),
@@ -141,7 +158,7 @@ outbox = Table(
     Column("submission", LargeBinary),
     Column("locator", String),
     Column("receipt", LargeBinary),  # canonical JSON
-    Column("reason", String, nullable=False),
+    Column("reason", Prose, nullable=False),
     UniqueConstraint("destination", "work_id"),
     CheckConstraint("kind IN ('register', 'settle', 'consume', 'expire')", name="kind"),
     CheckConstraint("state IN ('new', 'prepared', 'submitted', 'included', 'final', 'refused')", name="state"),
@@ -270,7 +287,7 @@ requests = Table(
     Column("input", LargeBinary, nullable=False),
     Column("document", LargeBinary, nullable=False),  # canonical JSON of the whole request
     Column("state", String, nullable=False),
-    Column("reason", String, nullable=False),
+    Column("reason", Prose, nullable=False),
     UniqueConstraint("destination", "position"),
     CheckConstraint("state IN ('ready', 'waiting-for-input', 'answered', 'refused')", name="state"),
 )
@@ -288,7 +305,7 @@ halts = Table(
     "halts",
     metadata,
     Column("destination", LargeBinary, primary_key=True),
-    Column("reason", String, nullable=False),
+    Column("reason", Prose, nullable=False),
     Column("created", Number, nullable=False),
 )
 """Ledgers that nothing is sent to any more until a person has looked."""
@@ -299,9 +316,16 @@ resumptions = Table(
     Column("seq", Number, primary_key=True),
     Column("destination", LargeBinary, nullable=False, index=True),
     Column("who", String, nullable=False),
-    Column("why", String, nullable=False),
-    Column("reason", String, nullable=False),  # what it was halted for
+    Column("why", Prose, nullable=False),
+    Column("reason", Prose, nullable=False),  # what it was halted for
     Column("halted", Number, nullable=False),
     Column("resumed", Number, nullable=False),
 )
 """Audit: who let a halted ledger go on, when and why. Rows are only added."""
+
+owner = Table(
+    "owner",
+    metadata,
+    Column("fabric", LargeBinary, primary_key=True),
+)
+"""The one fabric whose store this is; a database on a server may be named by another one's configuration too."""

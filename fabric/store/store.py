@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from fabric.core.clock import Clock
-from fabric.core.ids import DestinationId, InvocationId, MessageId
+from fabric.core.ids import DestinationId, FabricId, InvocationId, MessageId
 from fabric.store.accepting import Acceptance, enqueue, keep_long_inputs, stored_already
 from fabric.store.attestations import Attestations, store_attestation
 from fabric.store.blobs import BlobStore
@@ -18,6 +18,7 @@ from fabric.store.mail import MessageChange
 from fabric.store.mailbox import Mailboxes
 from fabric.store.messages import Messages
 from fabric.store.outbox import Outbox
+from fabric.store.owner import claim
 from fabric.store.proofs import Proofs
 from fabric.store.requests import Requests
 from fabric.store.values import AlreadyStored, CursorMove, RequestRow, StoredAttestation, StoredResult
@@ -84,13 +85,23 @@ class Store:
             if not stored:
                 raise
             raise AlreadyStored(stored) from conflict
-        if acceptance.batches:
+        finally:
+            # Also after a failure: a commit whose answer was lost has made work all the same.
             self._tell({batch.header.destination for batch in acceptance.batches})
 
     async def take(self, rows: Sequence[RequestRow], cursor: CursorMove) -> None:
         """Stores a page of requests with its cursor, see ``Requests.store``; answers to be brought again are work."""
         if await self.requests.store(rows, cursor):
             self._tell({row.destination for row in rows})
+
+    async def claim(self, fabric: FabricId) -> None:
+        """Makes the database this fabric's, unless it is another's.
+
+        Raises:
+            ConfigError: it belongs to another fabric; nothing was changed.
+            StoreError: the database did not commit.
+        """
+        await self._database.write(partial(claim, fabric=fabric))
 
     async def results(self, ids: Sequence[InvocationId]) -> dict[InvocationId, StoredResult]:
         """Returns what became of invocations, of those that were accepted."""
@@ -100,8 +111,10 @@ class Store:
         """Stores an attestation result and the work of making it known to ledgers; a repeat stores nothing."""
         now = self._clock.unix_seconds()
         work = partial(store_attestation, item=attestation, registered_on=registered_on, created=now)
-        await self._database.write(work)
-        self._tell(registered_on)
+        try:
+            await self._database.write(work)
+        finally:
+            self._tell(registered_on)  # see enqueue
 
     async def carry(self, changes: Sequence[MessageChange]) -> set[MessageId]:
         """Stores what becomes of messages and the work that it makes; see ``Messages.save``."""
@@ -123,12 +136,12 @@ async def open_store(where: str | Path, blobs: Path, clock: Clock) -> Store:
     """Opens a store, made and brought to this release's schema as needed.
 
     Args:
-        where: path or ``sqlite:///`` URL of the database.
+        where: path of a SQLite file, or URL of a PostgreSQL database.
         blobs: folder of the blobs.
         clock: the time that rows are stamped with.
 
     Raises:
-        ConfigError: not SQLite, or a newer release wrote the database.
+        ConfigError: the database cannot be used as it is; see ``open_database``.
         StoreError: database or folder cannot be opened or changed.
     """
     database = await asyncio.to_thread(open_database, where)

@@ -79,10 +79,13 @@ class RequestTrigger:
 
     async def run(self) -> None:
         """Runs requests until it is cancelled; what was ready before the start is taken up first."""
-        await self._look_for_inputs()
+        looked = False
         while True:
             self._alarm.reset()
             try:
+                if not looked:
+                    await self._look_for_inputs()
+                    looked = True
                 moved = await self.step()
             except FabricError as error:
                 _log.warning("requests not run", destination=self._watched.destination.hex(), error=str(error))

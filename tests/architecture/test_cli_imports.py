@@ -33,6 +33,7 @@ COMMANDS: Final = (
     "ledger",
     "message",
     "new",
+    "node",
     "publish",
     "relay",
     "result",
@@ -42,7 +43,7 @@ COMMANDS: Final = (
     "up",
     "verify",
 )
-BELOW: Final = ("channel open", "message send", "relay status", "relay why")
+BELOW: Final = ("channel open", "message send", "node up", "relay status", "relay why")
 
 
 @pytest.mark.parametrize("arguments", ["--help", "--version", *(f"{name} --help" for name in (*COMMANDS, *BELOW))])

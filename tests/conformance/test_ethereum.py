@@ -8,15 +8,19 @@ from typing import Final
 import pytest
 from typing_extensions import override
 
+from adapters.ethereum.accounts import NodeAccount
 from adapters.ethereum.client import EthereumLedger
+from adapters.ethereum.destination import Ethereum
 from adapters.ethereum.integrator import EthereumContract
 from fabric.core.ids import method_word, sha256
 from fabric.ledger.conformance.harness import Asked
 from fabric.ledger.conformance.suite import LedgerSuite
 from fabric.store.values import Accepted
 from fabric.trust.batch import Sealed
+from fabric.trust.message import Channel, Message
 from tests.support.batches import BINDING
 from tests.support.evm import FINALITY, VERDICT, World, world
+from tests.support.evm_mail import Correspondent
 from tests.support.harness import Works
 
 pytestmark = [pytest.mark.ethereum, pytest.mark.timeout(180)]
@@ -27,10 +31,11 @@ METHOD: Final = method_word("judge")
 class EthereumHarness(Works):
     """A deployment on anvil, which makes blocks only when it settles down."""
 
-    def __init__(self, place: World, contract: EthereumContract, now: int) -> None:
-        super().__init__(place.destination, contract.account, now)
+    def __init__(self, place: World, contract: EthereumContract, correspondent: Correspondent, now: int) -> None:
+        super().__init__(place.destination, contract.account, now, Ethereum())
         self._place = place
         self._contract = contract
+        self._correspondent = correspondent
         self._asked = 0
 
     @property
@@ -40,6 +45,15 @@ class EthereumHarness(Works):
     @property
     def source(self) -> EthereumLedger:
         return self._place.ledger
+
+    @property
+    def mailbox(self) -> EthereumLedger:
+        return self._place.ledger
+
+    @property
+    @override
+    def channel(self) -> Channel:
+        return self._correspondent.channel
 
     @override
     def entry(self, item: Accepted, index: int) -> Sealed:
@@ -59,6 +73,21 @@ class EthereumHarness(Works):
         await self._place.automine(on=False)
         return Asked(invocation, self._contract.account, nonce, METHOD, digest, BINDING, 0)
 
+    async def open(self, channel: Channel) -> None:
+        await self._place.automine(on=True)
+        await self._correspondent.open(channel)
+        await self._place.automine(on=False)
+
+    async def send(self, body: bytes, seconds: int) -> Message:
+        await self._place.automine(on=True)
+        message = await self._correspondent.send(body, await self._place.time() + seconds)
+        await self._place.automine(on=False)
+        return message
+
+    async def wait_until(self, time: int) -> None:
+        await self._place.do("evm_setNextBlockTimestamp", max(time, await self._place.time() + 1))
+        await self._place.mine()
+
     async def reopen(self) -> None:
         await self._place.reopen()
 
@@ -66,7 +95,8 @@ class EthereumHarness(Works):
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[EthereumHarness]:
     async with world(tmp_path, is_registered=False) as place:
-        yield EthereumHarness(place, await place.shipment(), await place.time())
+        correspondent = Correspondent(await NodeAccount.open(place.rpc, 2), place.destination)
+        yield EthereumHarness(place, await place.shipment(), correspondent, await place.time())
 
 
 class TestEthereumLedger(LedgerSuite):

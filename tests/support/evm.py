@@ -204,14 +204,14 @@ async def registration(place: World, keys: SeededKeys = batches.ENCLAVE) -> Regi
     return Register(stored.body.result, stored.body.destinations, stored.body.signatures)
 
 
-async def verdicts(place: World, contract: EthereumContract, *versions: int) -> SignedBatch:
+async def verdicts(place: World, contract: EthereumContract, *versions: int, payload: bytes = VERDICT) -> SignedBatch:
     """Returns a batch of verdicts for a shipment contract, one for each state version."""
     entries = []
     for version in versions:
         item = batches.accept(version, as_of=await place.time())
         sealed = batches.seal(item, place.destination.id, contract.account)
-        record = replace(sealed.record, payload=sha256(VERDICT), state_version=version)
-        entries.append(Sealed(record, sealed.statement, VERDICT))
+        record = replace(sealed.record, payload=sha256(payload), state_version=version)
+        entries.append(Sealed(record, sealed.statement, payload))
     header = header_of([entry.record for entry in entries], 1)
     typed = eip712.header_digest(header, place.destination)
     return SignedBatch(header, batches.ENCLAVE.signatures(header.encoded, typed), tuple(entries))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from adapters.ethereum import abi
 from adapters.ethereum.integrator import EthereumContract, EthereumIntegrator, open_integrator
@@ -15,8 +15,8 @@ from adapters.ethereum.rpc import Rpc
 from adapters.native.entry import Entry
 from fabric.cli.demo.bindings import CODEC
 from fabric.client import Answer, Call, Client, RemoteError, Result
-from fabric.core.ids import NOBODY, Account, InvocationId, caller_account
-from fabric.gateway.endpoint import LOCAL_CALLER
+from fabric.core.ids import NOBODY, Account, InvocationId, Measurement, caller_account
+from fabric.gateway.endpoint import LOCAL_CALLER, Endpoint
 from fabric.ledger.rules.operations import Settle
 from fabric.trust.binding import Binding, write_binding
 from fabric.wire.service import InvokeRequest
@@ -27,6 +27,23 @@ if TYPE_CHECKING:
     from fabric.core.canonical import JsonObject
 
 T = TypeVar("T")
+
+
+class Fabric(Protocol):
+    """A running fabric as these helpers need it: a house, or one of several machines."""
+
+    measurements: dict[Path, Measurement]
+    accepted: set[InvocationId]
+
+    @property
+    def state(self) -> Path: ...
+
+    @property
+    def endpoint(self) -> Endpoint: ...
+
+    def client(self) -> Client: ...
+
+
 PLAIN: Final = "plain"
 """Name of a binding of ``fingerprint`` that anchors and delivers nothing."""
 POLL_SECONDS: Final = 0.2
@@ -34,7 +51,7 @@ TITLES: Final = {FINGERPRINT: "fingerprint@1.0.0", COLD_CHAIN: "cold-chain@1.0.0
 
 
 def binding_of(
-    house: House,
+    house: Fabric,
     name: str,
     *,
     project: Path = FINGERPRINT,
@@ -152,7 +169,7 @@ class OnLedger:
     consumed: Counter[bytes]
 
 
-async def count_ethereum(house: House) -> OnLedger:
+async def count_ethereum(house: Fabric) -> OnLedger:
     """Counts the events of the settlement contract since its first block."""
     settings = house.endpoint.ledgers["ethereum"].settings
     rpc = Rpc(str(settings["url"]))
@@ -176,7 +193,7 @@ def _topic(log: object, index: int) -> bytes:
     return bytes.fromhex(str(log["topics"][index])[2:])
 
 
-def count_native(house: House) -> OnLedger:
+def count_native(house: Fabric) -> OnLedger:
     """Counts the settlements in the native ledger's file, beside the running ledger."""
     path = house.state / "ledgers/native/native.db"
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
@@ -186,7 +203,7 @@ def count_native(house: House) -> OnLedger:
     return OnLedger(Counter(item.batch_id for item in headers), sum(item.count for item in headers), Counter())
 
 
-async def assert_settled_once(house: House, answers: Iterable[Answer], *others: InvocationId) -> Counter[bytes]:
+async def assert_settled_once(house: Fabric, answers: Iterable[Answer], *others: InvocationId) -> Counter[bytes]:
     """Waits until results are final, then counts both whole ledgers.
 
     Each batch is there once, there are as many records as results were ever accepted, and none was consumed twice.

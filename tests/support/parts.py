@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 
 from adapters.ethereum import abi, answers
 from adapters.ethereum.integrator import EthereumContract
+from fabric.core.canonical import JsonValue
 from fabric.core.clock import SystemClock
 from fabric.core.ids import Digest, IntentId, InvocationId, intent_id, sha256
 from fabric.core.model import Invocation, Outcome
@@ -31,9 +32,6 @@ from fabric.trust.binding import Binding, write_binding
 from tests.support import batches
 from tests.support.evm import VERDICT, World
 
-if TYPE_CHECKING:
-    from fabric.core.canonical import JsonValue
-
 FILE: Final = b"readings"
 SECONDS: Final = 20
 """A bound against hanging."""
@@ -49,6 +47,7 @@ class Parts:
         chain: the chain; its ledger is what the parts work on.
         contract: a shipment contract that asks, bound to ``binding``.
         ran: how often each invocation ran.
+        asked: every request that the contract made.
     """
 
     folder: Path
@@ -57,6 +56,7 @@ class Parts:
     binding: Binding
     store: Store
     ran: Counter[InvocationId] = field(default_factory=Counter)
+    asked: set[InvocationId] = field(default_factory=set)
     number: int = 0
     tasks: list["asyncio.Task[None]"] = field(default_factory=list)
 
@@ -77,10 +77,11 @@ class Parts:
         await asyncio.gather(*self.tasks, return_exceptions=True)
         self.tasks.clear()
 
-    async def restart(self) -> None:
-        """Ends everything, opens everything anew, and starts again."""
+    async def restart(self, **settings: JsonValue) -> None:
+        """Ends everything, opens everything anew, with other settings of the ledger if any, and starts again."""
         await self.stop()
         await self.store.aclose()
+        self.chain.settings |= settings
         await self.chain.reopen()
         self.store = await _open(self.folder)
         self.start()
@@ -115,9 +116,11 @@ class Parts:
         """Has the contract ask for a judgement, in a block of its own."""
         await self.chain.automine(on=True)
         try:
-            return await self.contract.request(Digest(sha256(FILE)))
+            invocation = await self.contract.request(Digest(sha256(FILE)))
         finally:
             await self.chain.automine(on=False)
+        self.asked.add(invocation)
+        return invocation
 
     async def states(self) -> Counter[WorkState]:
         counts = await self.store.outbox.counts()
@@ -129,6 +132,10 @@ class Parts:
     async def is_done(self) -> bool:
         """Says whether all work is final; what was refused is not."""
         return set(await self.states()) == {WorkState.FINAL}
+
+    async def are_answered(self) -> bool:
+        """Says whether every request has its answer and all work is final."""
+        return len(await self.store.results(list(self.asked))) == len(self.asked) and await self.is_done()
 
     async def until(self, condition: Callable[[], Awaitable[bool]], *, mines: bool = True) -> None:
         """Waits for a condition, while blocks are made."""
@@ -157,6 +164,10 @@ class Parts:
     async def has_answered(self, invocation: InvocationId) -> bool:
         return bool(await self.store.results([invocation]))
 
+    async def rest(self, seconds: float) -> None:
+        """Lets the loops work."""
+        await asyncio.sleep(seconds)
+
     async def intent(self, invocation: InvocationId) -> IntentId:
         return intent_id(invocation, self.chain.destination.id)
 
@@ -180,8 +191,10 @@ class Parts:
         """Every batch is on the chain as it is now once, every answer consumed once, every request ran once."""
         events, rows = await on_chain(self.chain), await self.store.outbox.counts()
         settlements = sum(count for (_, kind, _), count in rows.items() if kind is WorkKind.SETTLE)
-        assert len(events.settled) == len(set(events.settled)) == settlements
-        assert Counter(events.consumed) == dict.fromkeys(answered, 1)
+        told = await self.told()
+        assert Counter(events.settled).most_common(1)[0][1] == 1, told
+        assert len(events.settled) == settlements, told
+        assert Counter(events.consumed) == dict.fromkeys(answered, 1), told
         assert self.ran == dict.fromkeys(answered, 1)
 
     def _verdict(self, item: Accepted) -> Sealed:
@@ -195,24 +208,38 @@ class Parts:
         return batches.acceptance(items, [batch], consumed=consumed)
 
 
+_WORK_ID: Final = {abi.REGISTERED: 2, abi.SETTLED: 1, abi.CONSUMED: 1}
+"""Which topic of an event is the work id."""
+
+
 @dataclass(frozen=True)
 class OnChain:
-    """Events of the settlement contract on the chain as it is now: batches and consumed invocations, in order."""
+    """Events of the settlement contract on the chain as it is now.
+
+    Attributes:
+        settled: batches, in order.
+        consumed: invocations, in order.
+        blocks: the block of each effect, by its work id.
+    """
 
     settled: list[bytes]
     consumed: list[bytes]
+    blocks: dict[bytes, int]
 
 
 async def on_chain(chain: World) -> OnChain:
     """Reads the events, past the ledger's own connection."""
-    address = "0x" + chain.destination.settlement[-20:].hex()
-    found = []
-    for topic, place in ((abi.SETTLED, 1), (abi.CONSUMED, 3)):
-        topics: list[JsonValue] = ["0x" + topic.hex()]
-        where: JsonValue = {"address": address, "fromBlock": "0x0", "toBlock": "latest", "topics": topics}
-        logs = answers.items(await chain.do("eth_getLogs", where), "logs")
-        found.append([bytes(answers.event_log(log).topics[place]) for log in logs])
-    return OnChain(*found)
+    where: JsonValue = {
+        "address": "0x" + chain.destination.settlement[-20:].hex(),
+        "fromBlock": "0x0",
+        "toBlock": "latest",
+    }
+    logs = [answers.event_log(log) for log in answers.items(await chain.do("eth_getLogs", where), "logs")]
+    return OnChain(
+        [log.topics[1] for log in logs if log.topics[0] == abi.SETTLED],
+        [log.topics[3] for log in logs if log.topics[0] == abi.CONSUMED],
+        {log.topics[_WORK_ID[log.topics[0]]]: log.block for log in logs if log.topics[0] in _WORK_ID},
+    )
 
 
 @asynccontextmanager

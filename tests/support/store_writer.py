@@ -1,6 +1,6 @@
 """A process that accepts batches without end.
 
-``python -m tests.support.store_writer FOLDER FIRST``
+``python -m tests.support.store_writer DATABASE BLOBS FIRST``
 
 Prints ``ready`` once the store is open, then the number after the last invocation of each batch whose enqueue
 returned. Its parent kills it.
@@ -17,9 +17,9 @@ from tests.support.batches import RECIPIENT, accept, acceptance, destination, si
 BATCH = 32
 
 
-async def write(folder: Path, first: int) -> None:
+async def write(database: str, blobs: Path, first: int) -> None:
     """Accepts batches from invocation number ``first`` on, some of their inputs kept as blobs."""
-    store = await open_store(folder / "fabric.db", folder / "blobs", FrozenClock())
+    store = await open_store(database, blobs, FrozenClock())
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     while True:
@@ -32,4 +32,4 @@ async def write(folder: Path, first: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(write(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(write(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])))

@@ -83,6 +83,11 @@ OWN: Final[dict[str, tuple[int, int]]] = {
     "landlock_restrict_self": (446, 446),
 }
 """What the sandbox itself calls while it locks; the C library has no function for these."""
+FENCED: Final[dict[str, tuple[int, int]]] = {
+    "socket": (41, 198),
+    "io_uring_setup": (425, 425),
+}
+"""What the fence of a jail judges (``fabric.runtime.fence``); containers have neither."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ class Machine:
 
     def number(self, name: str) -> int:
         """Returns the number of a call that this machine has; ``KeyError`` is a programming mistake."""
-        number = (ALLOWED | GUARDED | OWN)[name][self.column]
+        number = (ALLOWED | GUARDED | OWN | FENCED)[name][self.column]
         if number == _ABSENT:
             raise KeyError(name)
         return number

@@ -6,7 +6,7 @@ import pytest
 
 from adapters.ethereum import abi
 from adapters.ethereum.accounts import NodeAccount
-from adapters.ethereum.requests import SPAN, Cursor
+from adapters.ethereum.indexed import SPAN, Cursor
 from adapters.ethereum.rpc import Call, RpcError
 from fabric.core.canonical import JsonValue
 from fabric.core.errors import LedgerError, LedgerUnavailable, Reorged

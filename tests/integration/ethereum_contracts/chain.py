@@ -20,14 +20,14 @@ from eth_hash.auto import keccak
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractConstructor, ContractFunction
-from web3.types import RPCEndpoint, TxParams, TxReceipt
+from web3.types import RPCEndpoint, TxParams, TxReceipt, Wei
 
 from adapters.ethereum.contracts import load
 
 Answer = Any
 """What a node answers: some JSON value."""
 ROOT: Final = Path(__file__).resolve().parents[3]
-NAMES: Final = ("Settlement", "ShipmentContract", "test/Probe", "test/Attacker")
+NAMES: Final = ("Settlement", "InsuredShipment", "test/Probe", "test/Attacker", "test/Correspondent")
 FORKS: Final = ("london", "osaka")
 """The oldest fork that the contracts are compiled for, and the newest that this anvil has."""
 GENESIS_TIME: Final = 1_800_000_000
@@ -108,10 +108,25 @@ class Chain:
         *,
         sender: str | None = None,
         at: int | None = None,
+        value: int = 0,
     ) -> Sent:
         """Sends a transaction that must succeed."""
-        receipt = self._mine(call, sender, at)
-        assert receipt["status"] == 1, self._reason(receipt)
+        outcome = self.attempt(call, sender=sender, at=at, value=value)
+        assert isinstance(outcome, Sent), outcome
+        return outcome
+
+    def attempt(
+        self,
+        call: ContractFunction | ContractConstructor,
+        *,
+        sender: str | None = None,
+        at: int | None = None,
+        value: int = 0,
+    ) -> Sent | Refusal:
+        """Sends a transaction that may succeed or not."""
+        receipt = self._mine(call, sender, at, value)
+        if receipt["status"] == 0:
+            return self._reason(receipt)
         events = [_event(log["topics"], log["data"]) for log in receipt["logs"]]
         return Sent(receipt, tuple(events))
 
@@ -132,9 +147,11 @@ class Chain:
         factory = self.web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
         return factory.constructor(*arguments)
 
-    def _mine(self, call: ContractFunction | ContractConstructor, sender: str | None, at: int | None) -> TxReceipt:
+    def _mine(
+        self, call: ContractFunction | ContractConstructor, sender: str | None, at: int | None, value: int = 0
+    ) -> TxReceipt:
         self.rpc("evm_setNextBlockTimestamp", self.time + 1 if at is None else at)
-        fields: TxParams = {"from": sender or self.accounts[0], "gas": GAS_LIMIT}
+        fields: TxParams = {"from": sender or self.accounts[0], "gas": GAS_LIMIT, "value": Wei(value)}
         return self.web3.eth.wait_for_transaction_receipt(call.transact(fields), poll_latency=0.005)
 
     def _reason(self, receipt: TxReceipt) -> Refusal:

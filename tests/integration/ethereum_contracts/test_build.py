@@ -16,7 +16,7 @@ def test_the_artefacts_are_fresh(capfd: pytest.CaptureFixture[str]) -> None:
     assert build.main(["--check"]) == 0, capfd.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["Settlement", "ShipmentContract"])
+@pytest.mark.parametrize("name", ["Settlement", "ShipmentContract", "InsuredShipment"])
 def test_every_error_has_a_test(name: str) -> None:
     tests = "".join(path.read_text() for path in sorted(HERE.glob("test_*.py")))
     named = set(re.findall(r'"([A-Z]\w+)"', tests))

@@ -59,6 +59,11 @@ def test_a_fork_with_a_chain_id_of_its_own_stands_still(world: World) -> None:
         world.settlement(header),
         world.consumption([record], 0),
         world.functions.request(bytes(32), bytes(32), bytes(32), 0),
+        world.functions.openChannel(b""),
+        world.functions.send(b"", b""),
+        world.functions.deliver(b"", b"", bytes(32), 0, []),
+        world.functions.acknowledge(b"", b"", bytes(32), 0, []),
+        world.functions.expire(b""),
     ]
     # The node's own signer keeps to the first chain id; an account without a key is not asked to sign.
     someone = Web3.to_checksum_address(sha256(b"someone")[:20])

@@ -13,10 +13,13 @@ from web3.contract.contract import ContractFunction
 from fabric.core.ids import method_word, sha256
 from fabric.trust.attestation import KeyState
 from fabric.trust.batch import MAX_RECORDS, header_of
+from fabric.trust.letter import Delivery
+from fabric.trust.message import DELIVER, MAX_BODY_BYTES, Message, Shown
 from fabric.trust.record import Record
 from tests.integration.ethereum_contracts.chain import FORKS, ROOT, Sent, anvil
+from tests.integration.ethereum_contracts.post import Post, channel_of
 from tests.integration.ethereum_contracts.test_shipment import PAYLOAD
-from tests.integration.ethereum_contracts.world import YEAR, Cryptlet, World
+from tests.integration.ethereum_contracts.world import YEAR, Cryptlet, World, inclusion
 
 pytestmark = pytest.mark.ethereum
 
@@ -59,6 +62,7 @@ def _measure(fork: str) -> Rows:
         sent |= _registry(world)
         sent |= _settlement(world)
         sent |= _shipment(world)
+        sent |= _mailbox(world)
         return {name: one.gas for name, one in sent.items()}
 
 
@@ -110,6 +114,51 @@ def _shipment(world: World) -> dict[str, Sent]:
         records = _records(world, shipment.contract.address, size, version)
         sent[f"consume a later result, 1 of {size:,}"] = _consume(shipment, records, size // 2)
     return sent
+
+
+def _mailbox(world: World) -> dict[str, Sent]:
+    chain, sender = world.chain, world.chain.accounts[1]
+    channel = channel_of(world, sender)
+    sent = {"open a channel": chain.send(world.functions.openChannel(channel.encoded), sender=sender)}
+    post = Post(world, channel, sender)
+    bodies = {"0 B": b"", "1 KB": _body(1_024), "30 KB": _body(MAX_BODY_BYTES)}
+    for at, (size, body) in enumerate(bodies.items()):
+        sent[f"send {size}"] = chain.send(post.sending(post.outgoing(at, body), body), sender=sender)
+    for at, (size, body) in enumerate(bodies.items()):
+        sent[f"deliver {size} to an account"] = chain.send(post.delivery(post.incoming(at, body), body))
+    sent["deliver 0 B to an account, 1 of 256"] = _deliver_one_of(post, 256)
+    sent["acknowledge to an account"] = chain.send(post.acknowledgement(_message_in(sent["send 0 B"])))
+    sent["expire"] = chain.send(post.expiring(post.incoming(9, expiry=chain.time)))
+    return sent | _mailbox_of_contract(world, bodies["1 KB"])
+
+
+def _mailbox_of_contract(world: World, body: bytes) -> dict[str, Sent]:
+    """Returns what it costs where the end is a contract, which stores two words each time."""
+    chain, (post, contract) = world.chain, Post.of_contract(world)
+    sent = {
+        "deliver 1 KB to a contract": chain.send(post.delivery(post.incoming(0, body), body)),
+        "send 1 KB from a contract": chain.send(contract.functions.send(post.channel.id, body, chain.time + YEAR)),
+    }
+    message = _message_in(sent["send 1 KB from a contract"])
+    return sent | {"acknowledge to a contract": chain.send(post.acknowledgement(message))}
+
+
+def _deliver_one_of(post: Post, size: int) -> Sent:
+    message, world = post.incoming(size, b""), post.world
+    payload = Delivery(Shown.PROVEN, message, b"").encoded
+    records = [post.record(payload, DELIVER), *_records(world, world.contract.address, size - 1)]
+    world.anchor(records)
+    _, *place = inclusion(records, 0).values()
+    return world.chain.send(world.functions.deliver(records[0].encoded, payload, *place))
+
+
+def _message_in(sent: Sent) -> Message:
+    return Message.decode(dict(sent.events)["Sent"]["words"])
+
+
+def _body(size: int) -> bytes:
+    """Returns bytes of which none is zero: those cost most."""
+    return b"\xa5" * size
 
 
 def _records(world: World, recipient: str, count: int, version: int = 0) -> list[Record]:

@@ -6,9 +6,34 @@ from typing import Any, Final
 import pytest
 from web3.contract.contract import ContractFunction
 
-from fabric.ledger.rules.events import Consumed, Event, KeyStatusSet, Registered, Requested, Settled
-from fabric.ledger.rules.operations import Consume, Register, Request, SetKeyStatus, Settle
+from fabric.ledger.rules.events import (
+    Acknowledged,
+    ChannelOpened,
+    Consumed,
+    Delivered,
+    Event,
+    Expired,
+    KeyStatusSet,
+    Registered,
+    Requested,
+    Sent,
+    Settled,
+)
+from fabric.ledger.rules.operations import (
+    Acknowledge,
+    Consume,
+    Deliver,
+    Expire,
+    MailboxOperation,
+    OpenChannel,
+    Register,
+    Request,
+    Send,
+    SetKeyStatus,
+    Settle,
+)
 from fabric.trust.destination import Destination
+from fabric.trust.message import Message
 from fabric.trust.schemes import EIP712
 from tests.integration.ethereum_contracts.chain import Chain
 from tests.integration.ethereum_contracts.world import World, account
@@ -26,6 +51,7 @@ NAMES: Final[dict[type, tuple[str, ...]]] = {
         *("index", "invocation", "requester", "nonce"),
         *("method", "input", "binding", "stateVersion"),
     ),
+    Acknowledged: ("message", "outcome", "result"),
 }
 SCENARIOS: Final = {scenario["name"]: scenario for scenario in load_scenarios()}
 
@@ -68,6 +94,23 @@ def _call(world: World, step: Step) -> ContractFunction:
             return function(record.encoded, batch, index, path)
         case Request(method=method, input=digest, binding=binding, state_version=version):
             return functions.request(method, digest, binding, version)
+        case operation:
+            return _mailbox_call(world, operation)
+
+
+def _mailbox_call(world: World, operation: MailboxOperation) -> ContractFunction:
+    functions = world.functions
+    match operation:
+        case OpenChannel(channel=channel):
+            return functions.openChannel(channel.encoded)
+        case Send(message=message, body=body):
+            return functions.send(message.encoded, body)
+        case Deliver(record=record, payload=payload, batch=batch, index=index, path=path):
+            return functions.deliver(record.encoded, payload, batch, index, path)
+        case Acknowledge(record=record, payload=payload, batch=batch, index=index, path=path):
+            return functions.acknowledge(record.encoded, payload, batch, index, path)
+        case Expire(message=message):
+            return functions.expire(message.encoded)
 
 
 def _sender(chain: Chain, address: str) -> str:
@@ -78,7 +121,23 @@ def _sender(chain: Chain, address: str) -> str:
 
 def _expected(event: Event) -> tuple[str, dict[str, Any]]:
     """Returns an event of the rules under the names of the contract."""
-    return type(event).__name__, dict(zip(NAMES[type(event)], _values(event), strict=True))
+    name = type(event).__name__
+    match event:
+        case ChannelOpened(index=index, channel=channel, account=who):
+            words = {"words": channel.encoded, "account": "0x" + who[12:].hex()}
+            return name, {"index": index, "channel": channel.id} | words
+        case Sent(index=index, message=message, body=body):
+            return name, _told(index, message) | {"body": body}
+        case Delivered(index=index, message=message, result=result):
+            return name, _told(index, message) | {"result": result}
+        case Expired(index=index, message=message):
+            return name, _told(index, message)
+        case _:
+            return name, dict(zip(NAMES[type(event)], _values(event), strict=True))
+
+
+def _told(index: int, message: Message) -> dict[str, Any]:
+    return {"index": index, "message": message.id, "channel": message.channel, "words": message.encoded}
 
 
 def _values(event: Event) -> list[Any]:

@@ -4,11 +4,13 @@ import json
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fabric.runtime import jail
+from fabric.enclave.sandbox import landlock
+from fabric.runtime import fence, jail
 from fabric.runtime.jail import Walls
 
 pytestmark = pytest.mark.sandbox
@@ -124,3 +126,57 @@ def test_a_wall_that_cannot_be_built_says_so(walls: Walls) -> None:
     assert output.startswith("jail: ")
     assert "mount " in output
     assert "inside" not in output
+
+
+def fenced(walls: Walls, first: int, last: int) -> Walls:
+    return replace(walls, reach=(first, last), sockets=walls.reachable[0])
+
+
+def test_behind_a_fence_only_the_clusters_ports_can_be_reached(walls: Walls) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        ours, theirs = one.getsockname()[1], other.getsockname()[1]
+        connect = "import socket; socket.create_connection(('127.0.0.1', {}))"
+        assert fails(fenced(walls, ours, ours), connect.format(ours)) == "done"
+        assert fails(fenced(walls, ours, ours), connect.format(theirs)) == "Permission denied"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "AF_INET, socket.SOCK_DGRAM",
+        "AF_INET6, socket.SOCK_DGRAM",
+        "AF_INET, socket.SOCK_RAW",
+        "AF_VSOCK, 1",
+        "AF_PACKET",
+    ],
+)
+def test_behind_a_fence_there_are_no_sockets_but_tcp_and_local_ones(walls: Walls, made: str) -> None:
+    statement = f"import socket; socket.socket(socket.{made})"
+    assert fails(fenced(walls, 1, 1), statement) == "Operation not permitted"
+    for good in ("AF_INET, socket.SOCK_STREAM", "AF_INET6, socket.SOCK_STREAM", "AF_UNIX, socket.SOCK_DGRAM"):
+        assert fails(fenced(walls, 1, 1), f"import socket; socket.socket(socket.{good})") == "done"
+
+
+def test_behind_a_fence_nobodys_abstract_socket_can_be_reached(walls: Walls) -> None:
+    with socket.socket(socket.AF_UNIX) as abstract:
+        abstract.bind("\0cryptlet-test-fence")
+        abstract.listen()
+        connect = "import socket; socket.socket(socket.AF_UNIX).connect('\\0cryptlet-test-fence')"
+        assert fails(fenced(walls, 1, 1), connect) == "Operation not permitted"
+
+
+def test_the_other_walls_stand_behind_a_fence_too(walls: Walls) -> None:
+    place = fenced(walls, 1, 1)
+    assert value(place, "os.listdir('/enclaves')") == ["1"]
+    assert fails(place, "open('/enclaves/1/log', 'a')") == "Read-only file system"
+    assert value(place, "[name for name in os.listdir('/proc') if name.isdecimal()]") == ["1", "2"]
+    status = value(place, "open('/proc/self/status').read()")
+    assert isinstance(status, str)
+    assert [line.split()[1] for line in status.splitlines() if line.startswith("Cap")] == ["0" * 16] * 5
+    assert value(place, f"os.listdir({place.hidden[0]!r})") == ["enclaves"]
+
+
+def test_a_fence_that_cannot_be_raised_is_no_jail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landlock, "abi", lambda: 5)
+    with pytest.raises(OSError, match=r"Linux 6\.12 .* this is version 5"):
+        fence.raise_fence((1, 1))

@@ -18,8 +18,9 @@ from fabric.signers.personal import open_personal_key
 from fabric.trust.message import Channel, End, Shown
 from tests.support.doors import CHANNEL, INFO, MESSAGE
 from tests.support.proofs import NATIVE
+from tests.support.serving import KEY
 from tests.support.trust_samples import word
-from tests.unit.cli.test_commands import KEY, Command, command
+from tests.unit.cli.test_commands import Command, command
 
 __all__ = ["command"]
 TAKEN = CallTaken("entry 9", 9, 1_700_000_001)

@@ -12,7 +12,7 @@ import coincurve
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 import rlp
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from deploy.devnets.qbft import generate
 from fabric.trust.schemes import address_of

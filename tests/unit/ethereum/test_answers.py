@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.ethereum import answers, rpc
-from adapters.ethereum.requests import Cursor
+from adapters.ethereum.indexed import Cursor
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.errors import LedgerUnavailable, Malformed
 

@@ -47,4 +47,4 @@ def test_artefacts_are_canonical_and_can_be_deployed(path: Path) -> None:
 
 def test_only_a_deployer_of_contracts_needs_the_tests_contracts() -> None:
     production = [path.stem for path in ARTIFACTS if path.parent.name != "test"]
-    assert production == ["Settlement", "ShipmentContract"]
+    assert production == ["InsuredShipment", "Settlement", "ShipmentContract"]

@@ -129,3 +129,13 @@ def test_any_environment_is_a_configuration_or_an_error(environ: dict[str, str])
         assert isinstance(load_config(Path("/dev/null"), environ), Config)
     except ConfigError as error:
         assert str(error)  # noqa: PT017 - either end is right
+
+
+def test_the_stores_password_shows_nowhere(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, 'store = "postgresql://fabric:secret@host/fabric"'), {})
+    assert config.store is not None
+    assert config.store.get_secret_value().startswith("postgresql://fabric:secret@")
+    assert "secret@" not in f"{config!r} {config}" + config.model_dump_json()
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path, 'store = ["postgresql://fabric:secret@host/fabric"]'), {})
+    assert "secret" not in str(caught.value)

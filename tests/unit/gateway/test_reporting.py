@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
 from typing_extensions import override
@@ -39,9 +39,6 @@ from tests.support.batches import (
 from tests.support.pipeline import binding
 from tests.support.proofs import NATIVE
 
-if TYPE_CHECKING:
-    from fabric.gateway.enclaves import Enclaves
-
 KEYS = ENCLAVE.public
 DESCRIPTION = Description(KEYS, MEASUREMENT, "zygote-ns+lock", 3, 77)
 
@@ -76,11 +73,12 @@ async def test_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     await store.enqueue(acceptance([accept(1), accept(2), fail(3)], [batch]))
     rules = binding()
     await store.bindings.put(rules, NOW)
-    member = SimpleNamespace(handle=EnclaveHandle("1", tmp_path, DESCRIPTION))
-    enclaves = SimpleNamespace(members=(member,), assurances={KEYS.ed25519: Assurance.SOFTWARE})
+    pool = SimpleNamespace(enclaves=(EnclaveHandle("1", tmp_path, DESCRIPTION),))
+    registrar = SimpleNamespace(assurances={KEYS.ed25519: Assurance.SOFTWARE})
     ledgers = Ledgers(working, store, FrozenClock(NOW))
 
-    found = await Reporter(FabricId(FABRIC), store, ledgers, cast("Enclaves", enclaves), ray_jailed=True).status()
+    parts = cast("Any", pool), cast("Any", registrar)
+    found = await Reporter(FabricId(FABRIC), store, ledgers, *parts, ray_jailed=True).status()
 
     assert [(item.name, item.state, item.key_state) for item in found.ledgers] == [
         ("works", WORKING, "active"),

@@ -1,5 +1,7 @@
 import asyncio
+import contextlib
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -299,3 +301,52 @@ async def test_a_pool_moves_to_another_carrier() -> None:
     other = FakeCarrier(home.carrier.stand_ins)
     await home.pool.move(other)
     assert (await home.pool.run(run_of(1))).outcomes[0].failure is None
+
+
+@pytest.mark.parametrize("error", [CourierLost("x"), DeadlinePassed("x"), EnclaveLost("x")])
+async def test_a_remote_enclave_is_lost_with_its_courier(error: Exception) -> None:
+    home = await house("here")
+    there = StandIn("there")
+    home.carrier.stand_ins["there"] = there
+    await home.pool.add(replace(there.handle, node="worker", is_remote=True))
+    home.carrier.faults = {"here": [CourierLost("y")], "there": [error]}
+    for run in (run_of(1), run_of(2)):
+        with contextlib.suppress(DeadlinePassed):
+            await home.pool.run(run)
+    # The courier of one here is made again by Ray, and the enclave itself was never in question.
+    assert [handle.name for handle in home.lost] == ["there"]
+    assert [handle.name for handle in home.pool.enclaves] == ["here"]
+
+
+async def test_a_remote_enclave_that_was_replaced_is_lost() -> None:
+    home = await house()
+    there = StandIn("there")
+    home.carrier.stand_ins["there"] = StandIn("there")  # with keys of its own
+    await home.pool.add(replace(there.handle, is_remote=True))
+    with pytest.raises(NoCapacity):
+        await home.pool.run(run_of(1))
+    assert [handle.name for handle in home.lost] == ["there"]
+
+
+async def test_remote_enclaves_are_lost_with_ray() -> None:
+    home = await house("here")
+    there = StandIn("there")
+    await home.pool.add(replace(there.handle, is_remote=True), courier=9)
+    fresh = FakeCarrier(home.carrier.stand_ins)
+    await home.pool.move(fresh)
+    assert [handle.name for handle in home.lost] == ["there"]
+    assert list(fresh.hired.values()) == ["here"]
+
+
+async def test_a_courier_runs_on_the_machine_of_its_enclave() -> None:
+    home = await house()
+    asked: list[Profile] = []
+
+    async def hire(name: str, path: Path, profile: Profile) -> int:  # noqa: ARG001 - as the port has it
+        asked.append(profile)
+        return 1
+
+    home.carrier.hire = hire  # type: ignore[method-assign]
+    await home.pool.add(replace(StandIn("a").handle, node="gateway"))
+    await home.pool.add(StandIn("b").handle)
+    assert [profile.labels for profile in asked] == [{"cryptlet-node": "gateway"}, {}]

@@ -189,7 +189,7 @@ async def test_listeners_hear_of_work_after_it_is_stored(store: Store) -> None:
 async def test_the_number_of_statements_does_not_grow_with_the_batch(store: Store) -> None:
     statements: list[str] = []
     event.listen(
-        store._database._writing,
+        store._database._engines.writing,
         "before_cursor_execute",
         lambda _connection, _cursor, statement, *_: statements.append(statement),
     )

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {Deployment} from "./Deployment.sol";
 import {EnclaveRegistry} from "./EnclaveRegistry.sol";
+import {Mailbox} from "./Mailbox.sol";
 import {Requests} from "./Requests.sol";
 import {ISettlement} from "./interfaces/ISettlement.sol";
 import {HeaderLib} from "./libraries/HeaderLib.sol";
@@ -10,12 +11,12 @@ import {MerkleLib} from "./libraries/MerkleLib.sol";
 import {RecordLib} from "./libraries/RecordLib.sol";
 import {SignatureLib} from "./libraries/SignatureLib.sol";
 import {Words} from "./libraries/Words.sol";
-import {BatchId, IntentId, InvocationId} from "./types/Ids.sol";
+import {BatchId, IntentId} from "./types/Ids.sol";
 import {Batch, Key} from "./types/Stored.sol";
 
-/// @title The one contract of a destination: enclave registry, requests, settlement, consumption
+/// @title The one contract of a destination: enclave registry, requests, settlement, consumption, mailbox
 /// @dev The counterpart of fabric/ledger/rules; the shared vectors hold both equal. It has no owner and no upgrade.
-contract Settlement is EnclaveRegistry, Requests {
+contract Settlement is EnclaveRegistry, Requests, Mailbox {
     using RecordLib for bytes;
 
     mapping(BatchId id => Batch) private batches;
@@ -50,16 +51,11 @@ contract Settlement is EnclaveRegistry, Requests {
         onOwnChain
     {
         RecordLib.check(record);
-        if (record.destination() != destinationId) revert WrongDestination(record.destination());
-        if (record.recipient() != Words.pad(msg.sender)) revert WrongRecipient(msg.sender, record.recipient());
-        (InvocationId invocation, IntentId intent) = (record.invocation(), record.intent());
-        if (intent != RecordLib.intentOf(invocation, destinationId)) revert WrongIntent(intent);
-        if (block.timestamp > record.notAfter()) revert RecordExpired(block.timestamp, record.notAfter());
-        if (!settled(batchId)) revert NotSettled(batchId);
-        if (!_isIncluded(record, batchId, index, path)) revert NotIncluded(batchId, index);
+        _checkRecord(record, msg.sender, batchId, index, path);
+        IntentId intent = record.intent();
         if (spent(intent)) revert IntentSpent(intent);
         spentBy[intent] = batchId;
-        emit Consumed(intent, batchId, invocation, msg.sender);
+        emit Consumed(intent, batchId, record.invocation(), msg.sender);
     }
 
     /// @inheritdoc ISettlement
@@ -87,6 +83,23 @@ contract Settlement is EnclaveRegistry, Requests {
     /// @inheritdoc ISettlement
     function settled(BatchId batchId) public view override returns (bool) {
         return batches[batchId].time != 0;
+    }
+
+    /// @inheritdoc Mailbox
+    function _checkRecord(
+        bytes calldata record,
+        address recipient,
+        BatchId batchId,
+        uint256 index,
+        bytes32[] calldata path
+    ) internal view override {
+        if (record.destination() != destinationId) revert WrongDestination(record.destination());
+        if (record.recipient() != Words.pad(recipient)) revert WrongRecipient(recipient, record.recipient());
+        IntentId intent = record.intent();
+        if (intent != RecordLib.intentOf(record.invocation(), destinationId)) revert WrongIntent(intent);
+        if (block.timestamp > record.notAfter()) revert RecordExpired(block.timestamp, record.notAfter());
+        if (!settled(batchId)) revert NotSettled(batchId);
+        if (!_isIncluded(record, batchId, index, path)) revert NotIncluded(batchId, index);
     }
 
     function _isIncluded(bytes calldata record, BatchId batchId, uint256 index, bytes32[] calldata path)

@@ -65,7 +65,12 @@ contract ShipmentContract is ContractCryptlet {
         // The codec writes int256 and uint256, which are the same words; a value that does not fit reverts.
         (bool accepted, int64 mean, uint64 outOfRange, uint64 excursions) =
             abi.decode(payload, (bool, int64, uint64, uint64));
-        judgements[input] = Judgement(true, accepted, mean, outOfRange, excursions);
+        Judgement memory judgement = Judgement(true, accepted, mean, outOfRange, excursions);
+        judgements[input] = judgement;
         emit Judged(input, accepted, mean, outOfRange, excursions);
+        _onJudged(input, judgement);
     }
+
+    /// @dev What else a judgement does, in the same call.
+    function _onJudged(bytes32 fileDigest_, Judgement memory judgement) internal virtual {}
 }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IEnclaveRegistry} from "./IEnclaveRegistry.sol";
+import {IMailbox} from "./IMailbox.sol";
 import {IRequests} from "./IRequests.sol";
 import {Batch} from "../types/Stored.sol";
 import {BatchId, DestinationId, IntentId, InvocationId, KeyId} from "../types/Ids.sol";
@@ -9,7 +10,7 @@ import {BatchId, DestinationId, IntentId, InvocationId, KeyId} from "../types/Id
 /// @title Settlement of batches and consumption of their records
 /// @notice A batch id is settled idempotently and in any order. An intent id is spent once, by the record's recipient,
 /// in the call frame of the effect.
-interface ISettlement is IEnclaveRegistry, IRequests {
+interface ISettlement is IEnclaveRegistry, IRequests, IMailbox {
     /// @notice Thrown when bytes are not a structure of the named format
     error Malformed(bytes32 structure);
 

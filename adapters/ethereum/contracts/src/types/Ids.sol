@@ -16,6 +16,12 @@ type IntentId is bytes32;
 /// @dev Names the two keys of one enclave: SHA-256 of the Ed25519 key and the padded address.
 type KeyId is bytes32;
 
+/// @dev Names a channel between two ledgers: SHA-256 of its words.
+type ChannelId is bytes32;
+
+/// @dev Names a message between two ledgers: SHA-256 of its words.
+type MessageId is bytes32;
+
 using {sameDestination as ==, otherDestination as !=} for DestinationId global;
 using {otherInvocation as !=} for InvocationId global;
 using {otherIntent as !=} for IntentId global;

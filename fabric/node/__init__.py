@@ -1,0 +1,1 @@
+"""A machine that lends its enclaves to a fabric whose gateway runs elsewhere."""

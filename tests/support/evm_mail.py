@@ -1,0 +1,53 @@
+"""An account without code on an EVM chain as the end of a channel: it opens, and it sends."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from adapters.ethereum import abi
+from adapters.ethereum.accounts import NodeAccount
+from fabric.core.ids import Account
+from fabric.trust.destination import Destination
+from fabric.trust.message import Channel, Message
+from tests.support.harness import channel_of, next_message
+
+OPEN_CHANNEL: Final = abi.Function("openChannel(bytes)")
+SEND: Final = abi.Function("send(bytes,bytes)")
+
+
+@dataclass
+class Correspondent:
+    """An account of the node's.
+
+    Attributes:
+        account: who opens and sends.
+        destination: the deployment.
+        sent: how many messages it sent.
+    """
+
+    account: NodeAccount
+    destination: Destination
+    sent: int = 0
+
+    @property
+    def word(self) -> Account:
+        """The account as a word."""
+        return Account(self.account.address.rjust(32, b"\0"))
+
+    @property
+    def channel(self) -> Channel:
+        """Its channel to an account elsewhere."""
+        return channel_of(self.destination.id, self.word)
+
+    async def open(self, channel: Channel) -> None:
+        """Opens its end; the node must make blocks."""
+        await self._call(OPEN_CHANNEL.call(channel.encoded))
+
+    async def send(self, body: bytes, expiry: int) -> Message:
+        """Sends its next message."""
+        message = next_message(self.channel, self.destination.id, self.sent, body, expiry)
+        self.sent += 1
+        await self._call(SEND.call(message.encoded, body))
+        return message
+
+    async def _call(self, data: bytes) -> None:
+        await self.account.send(self.destination.settlement[-20:], data)
