@@ -74,11 +74,15 @@ class Carrier:
     ) -> tuple[dict[MessageId, bytes], dict[MessageId, Failure]]:
         """Returns the inputs of messages whose events their ledgers can show, and why the others' cannot."""
         tellers: dict[DestinationId, list[MailEvent]] = {}
+        failures: dict[MessageId, Failure] = {}
         for row in rows:
-            tellers.setdefault(leg.tells(row.message), []).append(events[row.message.id])
+            place, name = leg.tells(row.message), row.message.id
+            if name in events:
+                tellers.setdefault(place, []).append(events[name])
+            else:  # its ledger was resumed after a reorg, and has not told of it again
+                failures[name] = Failure(_NO_PROOF, f"ledger {place.hex()} does not tell of it any more")
         found = await asyncio.gather(*(self._materials(place, told) for place, told in tellers.items()))
         shown: dict[MessageId, bytes] = {}
-        failures: dict[MessageId, Failure] = {}
         for place, materials in zip(tellers, found, strict=True):
             for name, material in materials.items():
                 if isinstance(material, Failure):

@@ -19,7 +19,7 @@ from fabric.ledger.rules.violations import Code
 from fabric.relay.model import BEFORE_END, DELIVERY, LEGS, Carry, Facts, Leg, Turn
 from fabric.relay.obstacles import Obstacle, halt_of, obstacle_of
 from fabric.relay.reasons import MEANINGS
-from fabric.store.mail import ENDED, NEVER, MailKind, MessageRow, MessageState, Passage, Reason, Tombstone
+from fabric.store.mail import ENDED, NEVER, MessageRow, MessageState, Passage, Reason, Tombstone
 from fabric.store.values import Progress, WorkState
 
 RECHECK_SECONDS: Final = 60
@@ -57,19 +57,24 @@ def advance(row: MessageRow, facts: Facts) -> Turn:
         return _timed(row, facts, Turn(_waiting(row.passage, halt)))
     confirmed = confirm(row, facts)
     if confirmed.state is not row.passage.state:
-        return _timed(row, facts, Turn(confirmed))  # an entry of its own in the trace
+        # An entry of its own in the trace, and the next turn at once.
+        return Turn(replace(confirmed, due=NEVER if confirmed.state in ENDED else facts.now))
     return _timed(row, facts, prepare(row, submit(row, confirmed, facts), facts))
 
 
 def confirm(row: MessageRow, facts: Facts) -> Passage:
     """Returns the passage as the ledgers' final events leave it."""
-    passage = row.passage
-    if passage.state in {*BEFORE_END, MessageState.EXPIRING} and facts.ending:
-        is_delivered = facts.ending.kind is MailKind.DELIVERED
-        return Passage(MessageState.DELIVERED if is_delivered else MessageState.EXPIRED)
+    passage, told = row.passage, _told(facts)
+    if passage.state in {*BEFORE_END, MessageState.EXPIRING, *_HAVE_ENDED}:
+        if passage.state is told or (told is None and passage.state not in _HAVE_ENDED):
+            return passage
+        # An ending that is gone was taken back by a reorg beyond finality, after which somebody resumed the ledger.
+        return Passage(told or MessageState.SENT)
+    if passage.state is MessageState.ACKNOWLEDGING and told is None:
+        return Passage()
     is_done = facts.work is not None and facts.work.state is WorkState.FINAL
-    if passage.state is MessageState.ACKNOWLEDGING and is_done and facts.ending:
-        is_delivered = facts.ending.kind is MailKind.DELIVERED
+    if passage.state is MessageState.ACKNOWLEDGING and is_done:
+        is_delivered = told is MessageState.DELIVERED
         return Passage(MessageState.ACKNOWLEDGED if is_delivered else MessageState.REFUNDED, attempt=passage.attempt)
     return passage
 
@@ -167,16 +172,16 @@ def _in_flight(passage: Passage, work: Progress, facts: Facts, leg: Leg) -> Pass
 
 def _failed(row: MessageRow, passage: Passage, facts: Facts, why: tuple[Reason, str]) -> Passage:
     """Ends an attempt; the next one is another invocation, later, or when a person asks for it."""
-    before = MessageState.SENT if passage.state is MessageState.DELIVERING else _ended_as(facts)
+    before = MessageState.SENT if passage.state is MessageState.DELIVERING else _told(facts) or MessageState.SENT
     ended = replace(passage, state=before, reason=why[0], detail=why[1], work=None, seen="")
     if not MEANINGS[why[0]].passes:
         return replace(ended, tries=passage.tries + 1, not_before=NEVER)
     return _later(row, ended, facts.now)
 
 
-def _ended_as(facts: Facts) -> MessageState:
-    is_expired = facts.ending is not None and facts.ending.kind is MailKind.EXPIRED
-    return MessageState.EXPIRED if is_expired else MessageState.DELIVERED
+def _told(facts: Facts) -> MessageState | None:
+    """Returns how the destination says that the message ended, None where it does not."""
+    return MessageState(facts.ending.kind.value) if facts.ending else None
 
 
 def _later(row: MessageRow, passage: Passage, now: int) -> Passage:
@@ -213,10 +218,7 @@ def _timed(row: MessageRow, facts: Facts, turn: Turn) -> Turn:
 
 def _due(row: MessageRow, facts: Facts, turn: Turn) -> int:
     passage, now = turn.passage, facts.now
-    if passage.state in ENDED:
-        return NEVER
-    has_ended = passage.state is not row.passage.state and passage.state in _HAVE_ENDED
-    if turn.carry or has_ended:
+    if turn.carry:
         return now
     times = [now + (FLIGHT_SECONDS if passage.work else RECHECK_SECONDS)]
     if passage.not_before > now:

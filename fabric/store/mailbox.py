@@ -100,7 +100,8 @@ def _opened(connection: Connection, event: MailEvent, _now: int) -> None:
     if connection.scalar(select(channels.c.seq).where(channels.c.id == channel.id)) is None:
         connection.execute(insert(channels).values(id=channel.id, words=channel.encoded))
     # Fresh ones too: a relay may just be deciding without this event, and the version tells it.
-    waits = (messages.c.channel == channel.id, messages.c.reason.in_((Reason.NONE, Reason.CHANNEL_NOT_OPEN)))
+    reasons = (Reason.NONE, Reason.CHANNEL_NOT_OPEN, Reason.LEDGER_HALTED)
+    waits = (messages.c.channel == channel.id, messages.c.reason.in_(reasons))
     at_once = {"due": 0, "not_before": 0, "version": messages.c.version + 1}
     connection.execute(update(messages).where(*waits, text(ON_THE_WAY)).values(at_once))
 
@@ -108,7 +109,8 @@ def _opened(connection: Connection, event: MailEvent, _now: int) -> None:
 def _sent(connection: Connection, event: MailEvent, now: int) -> None:
     message, passage = _message(event), Passage()
     if connection.scalar(select(messages.c.seq).where(messages.c.id == message.id)) is not None:
-        return  # read again after its cursor was lost
+        _moved(connection, event, now)  # told again by a ledger that was resumed
+        return
     row = {
         "id": message.id,
         "channel": message.channel,
@@ -135,7 +137,7 @@ def _sent(connection: Connection, event: MailEvent, now: int) -> None:
     insert_steps(connection, [(seq, step)])
 
 
-def _ended(connection: Connection, event: MailEvent, _now: int) -> None:
+def _moved(connection: Connection, event: MailEvent, _now: int) -> None:
     # The version tells a relay that holds the row that it decided without this event.
     waits = (messages.c.id == event.subject.id, text(ON_THE_WAY))
     connection.execute(update(messages).where(*waits).values(due=0, version=messages.c.version + 1))
@@ -144,8 +146,8 @@ def _ended(connection: Connection, event: MailEvent, _now: int) -> None:
 _APPLY: Final = {
     MailKind.OPENED: _opened,
     MailKind.SENT: _sent,
-    MailKind.DELIVERED: _ended,
-    MailKind.EXPIRED: _ended,
+    MailKind.DELIVERED: _moved,
+    MailKind.EXPIRED: _moved,
 }
 
 

@@ -129,6 +129,14 @@ def test_an_ending_counts_whoever_brought_it_about() -> None:
             assert (turn.passage.state, turn.passage.attempt, turn.carry) == (kind.value, 0, None)
 
 
+def test_an_ending_that_was_taken_back_is_believed_no_longer() -> None:
+    for state in (MessageState.DELIVERED, MessageState.EXPIRED, MessageState.ACKNOWLEDGING):
+        turn = advance(row_of(Passage(state, attempt=3, work=b"w" * 32)), facts_of())
+        assert (turn.passage.state, turn.passage.attempt, turn.passage.due) == ("sent", 0, NOW)
+    other = advance(row_of(Passage(MessageState.DELIVERED)), facts_of(ending=ending(MailKind.EXPIRED)))
+    assert other.passage.state == "expired"
+
+
 def test_nothing_is_believed_of_a_halted_route() -> None:
     facts = facts_of(ending=ending(), source=Side(SOURCE, halted="a reorg of 9 blocks"))
     turn = advance(row_of(), facts)
