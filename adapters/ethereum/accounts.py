@@ -18,6 +18,9 @@ DEPLOY_GAS: Final = 12_000_000
 """Settlement takes a third of it. A limit costs nothing that is not used."""
 MINED_SECONDS: Final = 60
 _POLL_SECONDS: Final = 0.1
+_ATTEMPTS: Final = 50
+_COLLISIONS: Final = ("replacement transaction underpriced", "nonce too low")
+"""What geth says of the second of two calls at the same time: both got one nonce, and the second was not taken."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,7 @@ class NodeAccount:
             LedgerUnavailable: no answer.
         """
         call = self._fields(to, data, gas) | {"value": hex(wei)}
-        (answer,) = await self.rpc.batch([("eth_sendTransaction", [call])])
-        if isinstance(answer, RpcError):
-            message = f"transaction not taken: {answer.message} ({answer.code})"
-            raise SubmitError(message)
-        with answers.reading():
-            outcome = await self._mined("0x" + answers.data(answer, "transaction hash", 32).hex())
+        outcome = await self._mined(await self._taken(call))
         if not outcome.succeeded:
             raise Reverted(await self._why(call, outcome))
         return outcome
@@ -84,13 +82,28 @@ class NodeAccount:
         fields: JsonObject = {"from": _hex(self.address), "data": _hex(data), "gas": hex(gas)}
         return fields | {"to": _hex(to)} if to else fields
 
+    async def _taken(self, call: JsonObject) -> str:
+        """Sends a call, to which the node gives a nonce, and returns the transaction's hash."""
+        for _ in range(_ATTEMPTS):
+            (answer,) = await self.rpc.batch([("eth_sendTransaction", [call])])
+            if not isinstance(answer, RpcError):
+                with answers.reading():
+                    return "0x" + answers.data(answer, "transaction hash", 32).hex()
+            if not any(collision in answer.message for collision in _COLLISIONS):
+                message = f"transaction not taken: {answer.message} ({answer.code})"
+                raise SubmitError(message)
+            await asyncio.sleep(_POLL_SECONDS)
+        message = f"transaction not taken in {_ATTEMPTS} attempts: the node gives out nonces that are used"
+        raise SubmitError(message)
+
     async def _mined(self, locator: str) -> Outcome:
         try:
             async with asyncio.timeout(MINED_SECONDS):
                 while True:
                     (answer,) = await self.rpc.ask([("eth_getTransactionReceipt", [locator])])
                     if answer is not None:
-                        return answers.outcome(answer)
+                        with answers.reading():
+                            return answers.outcome(answer)
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError as error:
             message = f"transaction {locator} is in no block after {MINED_SECONDS} seconds"

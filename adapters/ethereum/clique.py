@@ -80,11 +80,6 @@ class Clique:
         return network
 
     @property
-    def port(self) -> int:
-        """Where the first node listens on 127.0.0.1."""
-        return self._homes[0].last_port()
-
-    @property
     def url(self) -> str:
         """JSON-RPC over HTTP of the first node, which holds the accounts with wei."""
         return self.urls[0]
@@ -213,7 +208,7 @@ class Clique:
     def _choose_doors(self) -> list[int]:
         """Returns the ports on which nodes meet their peers: the last ones, or free ones where no node runs yet."""
         place = self._ground.folder / "doors.json"
-        last: list[int] = json.loads(place.read_text()) if place.exists() else [0] * len(self._homes)
+        last = _read_doors(place, len(self._homes))
         if self._nodes:
             return last
         doors = [free_port(door) for door in last]
@@ -244,6 +239,15 @@ class Clique:
         command += ["--unlock", ",".join(held), "--password", str(made.password), "--allow-insecure-unlock"]
         sealing = ["--mine", "--miner.etherbase", signer, "--miner.gaslimit", str(self._options.gas_limit)]
         return [*command, *sealing] if seals else command
+
+
+def _read_doors(place: Path, count: int) -> list[int]:
+    """Returns the ports that the nodes had last; zeros where nothing tells."""
+    try:
+        doors = [int(door) for door in json.loads(place.read_text())]
+    except (OSError, ValueError, TypeError, RecursionError):
+        doors = []
+    return doors if len(doors) == count else [0] * count
 
 
 def _home(ground_: Ground, number: int) -> Home:

@@ -121,7 +121,7 @@ class IndexedEvents:
         self._watch = watch
         self._start = start
         self._series = series
-        self._span = SPAN
+        self._shorter = 1
 
     async def page(self, cursor: bytes, limit: int) -> Page:
         """Returns up to ``limit`` final events after a cursor (``b""`` is the start).
@@ -134,7 +134,8 @@ class IndexedEvents:
         after = parse_cursor(cursor)
         view = await self._watch.view()
         first, index = (after.block, after.index) if after else (self._start, 0)
-        last = min(view.final, first + self._span - 1)
+        span = max(_SHORTEST, SPAN // self._shorter)
+        last = min(view.final, first + span - 1)
         if last < first:
             return Page((), cursor)
         end, logs = await self._try_to_read(after, view, first, last)
@@ -164,9 +165,9 @@ class IndexedEvents:
         try:
             found = await self._read(after, view, first, last)
         except LedgerUnavailable:
-            self._span = max(_SHORTEST, self._span // 4)
+            self._shorter = min(SPAN, 4 * self._shorter)
             raise
-        self._span = min(SPAN, 2 * self._span)
+        self._shorter = max(1, self._shorter // 2)
         return found
 
     async def _read(self, after: Cursor | None, view: View, first: int, last: int) -> tuple[Block, list[EventLog]]:

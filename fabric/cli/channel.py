@@ -69,6 +69,28 @@ def open_channel(
     typer.echo(json.dumps(document) if as_json else plain(line))
 
 
+@app.command()
+def account(
+    key: Key,
+    ledger: Annotated[str, typer.Option(help="Name of the ledger.")] = "native",
+    state: State = DEFAULT_STATE,
+    as_json: AsJson = False,
+) -> None:
+    """Print the account of a key on a ledger of our own; makes the key file where there is none."""
+    from fabric.core.plugins import nearest
+    from fabric.signers.personal import open_personal_key
+
+    known = _ledgers(state)()
+    if ledger not in known:
+        raise NotFound(f"no ledger {ledger!r} in this fabric{nearest(ledger, [*known])}")
+    opened = open_personal_key(key, "account")
+    holder = _holder(known[ledger].kind, opened.key)
+    if holder is None:
+        raise Refused(f"ledger {ledger!r} keeps no accounts of its own; its accounts are those of its nodes")
+    document = {"account": holder.account.hex(), "ledger": ledger, "key_is_new": opened.is_new}
+    typer.echo(json.dumps(document) if as_json else holder.account.hex())
+
+
 @app.command(name="list")
 def list_channels(state: State = DEFAULT_STATE, as_json: AsJson = False) -> None:
     """List the channels that are open at an end, as far as final events show."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import grpc
 import psycopg
 import pytest
 
@@ -93,6 +94,17 @@ class Cluster:
         for item in self.composed.processes(node, "fabric.enclave.main"):
             os.kill(item.pid, number)
 
+    def ray_answers(self, token: str) -> grpc.StatusCode:
+        """Asks the head's Ray for its keys with a token; returns what it says."""
+        with grpc.insecure_channel(self.composed.rewritten("10.77.0.2:21000")) as channel:
+            call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+                "/ray.rpc.InternalKVGcsService/InternalKVKeys"
+            )
+            with pytest.raises(grpc.RpcError) as caught:
+                call(b"", metadata=(("authorization", f"Bearer {token}"),), timeout=20)
+        code: grpc.StatusCode = caught.value.code()
+        return code
+
     def signers(self) -> dict[bytes, int]:
         """Returns how many batches each enclave's key set signed."""
         with psycopg.connect(self.url) as session:
@@ -122,6 +134,7 @@ def shipments(name: str) -> list[Call]:
 
 async def test_a_node_and_the_database_are_killed_and_nothing_is_lost(cluster: Cluster) -> None:
     await cluster.wait_served("head", "worker")
+    assert cluster.ray_answers("none") == cluster.ray_answers("0" * 64) == grpc.StatusCode.UNAUTHENTICATED
     answers: dict[str, Answer] = {}
     async with cluster.client() as client:
         await client.put_binding(binding_of(cluster, BINDING, project=COLD_CHAIN, methods=("judge",)).document)
@@ -150,6 +163,7 @@ async def test_a_node_and_the_database_are_killed_and_nothing_is_lost(cluster: C
 
         await asyncio.to_thread(cluster.composed.start, "worker")
         await cluster.wait_served("head", "worker", "worker")
+    assert cluster.composed.told_secrets() == []
 
 
 async def stream(client: Client, calls: list[Call]) -> dict[str, Answer]:

@@ -131,6 +131,15 @@ class Composed:
         assert not [item for item in left if item.is_running()]
         assert not list((self.folder / "tmp").iterdir())
 
+    def told_secrets(self) -> list[str]:
+        """Returns what names a secret that it should not: logs, and command lines and environments of processes."""
+        secrets = [path.read_text().strip().rpartition(":")[2] for path in (self._source / "secrets").iterdir()]
+        told = {str(path): path.read_text(errors="replace") for path in self.folder.glob("*.log")}
+        for service, process in self._processes.items():
+            for name in ("cmdline", "environ"):
+                told[f"{service}: {name}"] = Path(f"/proc/{process.pid}/{name}").read_text(errors="replace")
+        return [place for place, text in told.items() if any(secret in text for secret in secrets)]
+
     def tail(self, service: str) -> str:
         return "\n".join(self.log(service).read_text(errors="replace").splitlines()[-30:])
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import typer
 
+from fabric.cli.demo.claims import Told
 from fabric.core.canonical import JsonObject
 
 
@@ -34,6 +35,8 @@ class Ending:
         verdict: the contract's state after its judgement.
         consumed: locator and cost of the record consumed from the batch.
         entries: one per result and ledger.
+        messages: the claims, and how each ended.
+        deposits: wei of the insured contract that are free, locked and spent.
         checked_on_chain: how many anchors the settlement contract confirmed.
         refusal: what ``verify`` said of the proof with a flipped byte.
         accepted: what ``verify`` said of the same proof before.
@@ -46,6 +49,8 @@ class Ending:
     verdict: JsonObject = field(default_factory=dict)
     consumed: JsonObject = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
+    messages: list[Told] = field(default_factory=list)
+    deposits: dict[str, object] = field(default_factory=dict)
     checked_on_chain: int = 0
     refusal: JsonObject = field(default_factory=dict)
     accepted: JsonObject = field(default_factory=dict)
@@ -75,10 +80,31 @@ def to_document(ending: Ending) -> dict[str, object]:
         "fabric": ending.ready,
         "contract": ending.verdict,
         "consumed": ending.consumed,
+        "messages": [_message(told) for told in ending.messages],
+        "deposits": ending.deposits,
         "checked_on_chain": ending.checked_on_chain,
         "verified": ending.accepted,
         "refused": ending.refusal,
         "folder": str(ending.folder.absolute()),
+    }
+
+
+def _message(told: Told) -> dict[str, object]:
+    info = told.trace.message
+    return {
+        "id": info.message.id.hex(),
+        "source": info.source,
+        "destination": info.destination,
+        "status": info.state,
+        "channel": info.message.channel.hex(),
+        "recipient": info.message.recipient.hex(),
+        "expiry": info.message.expiry,
+        "proofs": [str(path.absolute()) for path in told.proofs],
+        "steps": [
+            {"state": step.state, "ledger": step.ledger, "locator": step.locator, "time": step.ledger_time}
+            for step in told.trace.steps
+            if step.ledger
+        ],
     }
 
 
@@ -96,7 +122,8 @@ def _chapters(ending: Ending) -> list[tuple[str, list[str]]]:
         ("2. A fabric, attested and registered on its ledgers", _facts(ending.ready)),
         ("3. A contract on Ethereum asked for judgement and got it", _verdict(ending.verdict)),
         ("4. Further shipments, streamed, anchored, one of them consumed", _anchors(ending)),
-        ("5. Verified offline, and refused after one byte was flipped", _verification(ending)),
+        ("5. A rejected shipment claimed from two insurers on another ledger", _claims(ending)),
+        ("6. Verified offline, and refused after one byte was flipped", _verification(ending)),
     ]
 
 
@@ -141,6 +168,17 @@ def _anchors(ending: Ending) -> list[str]:
     lines.append(f"the settlement contract confirms {ending.checked_on_chain} of them on chain")
     lines.append(f"consumed from the batch: {ending.consumed['invocation']}")
     lines.append(f"    in {ending.consumed['locator']}; {ending.consumed['gas']} gas")
+    return lines
+
+
+def _claims(ending: Ending) -> list[str]:
+    lines = []
+    for told in ending.messages:
+        info = told.trace.message
+        route = f"{info.source} to {info.destination}"
+        lines.append(f"{told.insurer}: message {info.message.id.hex()[:16]}, {route}: {info.state}")
+        lines += [f"    {step.state:13} {step.ledger:9} {step.locator}" for step in told.trace.steps if step.locator]
+    lines.append(", ".join(f"{value} wei {name}" for name, value in ending.deposits.items()) + " of the deposits")
     return lines
 
 

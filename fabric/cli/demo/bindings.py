@@ -1,9 +1,11 @@
-"""The two bindings of the demo."""
+"""The bindings of the demo."""
 
 from fabric.core.canonical import JsonObject
 from fabric.core.ids import NOBODY, Account, Measurement
 from fabric.gateway.endpoint import LOCAL_CALLER, Endpoint
+from fabric.relay.model import RELAY_CALLER
 from fabric.trust.binding import Binding, write_binding
+from fabric.trust.policy import Policy
 
 CODEC: JsonObject = {
     "kind": "abi",
@@ -43,5 +45,41 @@ def shipment_binding(
             "name": name,
             "requesters": [contract.hex()] if asks else [],
             "valid_seconds": 7 * 86_400,
+        }
+    )
+
+
+def relay_binding(measurement: Measurement, endpoint: Endpoint, policy: Policy, *, here: str, there: str) -> Binding:
+    """Returns the binding of a channel's end on the ledger ``here``, whose other end is on ``there``.
+
+    Args:
+        measurement: the relay's bundle.
+        endpoint: the fabric with its ledgers.
+        policy: the roots of trust under which the other ledger's events count.
+        here: name of the ledger whose mailbox the records are for.
+        there: name of the ledger whose events they rest on.
+    """
+    own, other = endpoint.ledgers[here].destination, endpoint.ledgers[there].destination
+    roots = policy.destinations[other.id]
+    return write_binding(
+        {
+            "callers": [RELAY_CALLER],
+            "cryptlet": "relay@1.0.0",
+            "destinations": [
+                {"codec": {"kind": "message"}, "consume": True, "id": own.id.hex(), "recipient": own.settlement.hex()}
+            ],
+            "measurement": measurement.hex(),
+            "methods": ["acknowledge", "deliver"],
+            "name": f"relay-to-{here}",
+            "requesters": [],
+            "sources": [
+                {
+                    "accept_asserted": roots.accept_asserted,
+                    "destination": other.to_json(),
+                    "minimum_status": str(roots.minimum_status),
+                    "trust": roots.trust,
+                }
+            ],
+            "valid_seconds": 86_400,
         }
     )

@@ -13,6 +13,7 @@ from fabric.cli.calls import open_client
 from fabric.cli.demo import fleet
 from fabric.cli.demo.account import Ending, Entry
 from fabric.cli.demo.bindings import shipment_binding
+from fabric.cli.demo.claims import Claims, Ground
 from fabric.cli.demo.progress import Progress
 from fabric.client import Call, Client, RemoteError, Result
 from fabric.core import plugins
@@ -103,11 +104,27 @@ class Story:
             async with open_client(self._state) as client:
                 async with self._timed("contract"):
                     asked = await self._judge_by_contract(client, integrator, endpoint, measurement)
+                ground = Ground(
+                    self._folder,
+                    self._state,
+                    _cryptlets(),
+                    endpoint,
+                    client,
+                    integrator,
+                    measurement,
+                    self._progress,
+                )
+                claims = Claims(ground)
+                async with self._timed("claims"):
+                    await claims.begin()
                 async with self._timed("stream"):
                     contract, streamed = await self._stream(client, integrator, endpoint, measurement)
                 async with self._timed("proofs"):
                     await self._collect([asked, *streamed], client)
                     await self._consume_one(contract, integrator, streamed[min(CONSUMED_INDEX, len(streamed) - 1)])
+                async with self._timed("messages"):
+                    self._ending.messages = await claims.end()
+                    self._ending.deposits = await claims.deposits()
         finally:
             await integrator.aclose()
 
@@ -200,6 +217,9 @@ class Story:
             verified = verify(entry.proof.read_bytes(), policy, load_kind)
             self._ending.entries[number] = Entry(**{**vars(entry), "time": verified.anchorage.time})
             step.done()
+        for message in self._ending.messages:
+            for path in message.proofs:
+                verify(path.read_bytes(), policy, load_kind)
         chosen = self._ending.entries[-1].proof
         arguments = ("verify", str(chosen), "--state", str(self._state))
         self._ending.accepted = await fleet.run(*arguments)

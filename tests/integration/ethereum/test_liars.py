@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from adapters.ethereum import requests
+from adapters.ethereum import indexed
 from adapters.ethereum.client import EthereumLedger
 from adapters.ethereum.indexed import PATIENCE
 from adapters.ethereum.plugin import open_ledger
@@ -82,7 +82,7 @@ async def test_requests_of_long_ago_are_all_told_and_no_others(
     chain: World, proxy: Chaos, lied_to: EthereumLedger, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     """While a reader catches up, page by page, it must not step over what a node hides, nor take what it makes up."""
-    monkeypatch.setattr(requests, "SPAN", 4)
+    monkeypatch.setattr(indexed, "SPAN", 4)
     for number in range(3):
         await ask(chain, number)
         await chain.mine(4)
@@ -105,7 +105,7 @@ async def test_requests_of_long_ago_are_all_told_and_no_others(
 async def test_a_node_without_old_state_that_hid_an_event_is_read_again(
     chain: World, proxy: Chaos, lied_to: EthereumLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(requests, "SPAN", 4)
+    monkeypatch.setattr(indexed, "SPAN", 4)
     monkeypatch.setitem(LIES, "pruned", _pruned)
     monkeypatch.setitem(LIES, "pruned and empty", _pruned_and_empty)
     await ask(chain, 0)
