@@ -14,6 +14,7 @@ from adapters.native.audit import History, audit
 from adapters.native.database import Database
 from adapters.native.entry import Entry
 from adapters.native.envelope import Envelope
+from adapters.native.errors import Tampered
 from adapters.native.genesis import GenesisDocument
 from adapters.native.lock import FileLock
 from adapters.native.machine import Overlay, execute
@@ -93,8 +94,17 @@ class Sequencer:
         return await asyncio.shield(asyncio.ensure_future(self._submit(calls)))
 
     async def entries(self, indexes: Sequence[int]) -> list[Entry]:
-        """Returns some entries, in the order asked for; raises ``LedgerUnavailable``."""
-        return [Entry.decode(one) for one in await asyncio.to_thread(self._database.chosen, indexes)]
+        """Returns some entries, in the order asked for.
+
+        Raises:
+            LedgerUnavailable: the file does not answer.
+            Tampered: a row is not the one that was appended; names it.
+        """
+        rows = await asyncio.to_thread(self._database.chosen, indexes)
+        for index, data in zip(indexes, rows, strict=True):
+            if leaf_hash(data) != self.history.tree.leaf(index):
+                raise Tampered(f"entry {index}", "not the one that was appended")
+        return [Entry.decode(one) for one in rows]
 
     async def checkpoints(self) -> list[tuple[int, str]]:
         """Returns size and note of every checkpoint; raises ``LedgerUnavailable``."""
