@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, Integer, RowMapping, cast, func, select
 
 from fabric.core.errors import NotFound
 from fabric.core.ids import (
@@ -112,7 +112,9 @@ def _by_id(connection: Connection, ids: Sequence[InvocationId]) -> dict[Invocati
 
 def _check_outputs(connection: Connection, results: Mapping[InvocationId, StoredResult]) -> None:
     """Compares outputs with the records that were signed of them; raises ``RowTampered``. A failure has no record."""
-    record = func.substr(batches.c.records, records.c.position * RECORD_BYTES + 1, RECORD_BYTES)
+    # PostgreSQL counts bytes by integers of 32 bits.
+    start = cast(records.c.position * RECORD_BYTES + 1, Integer)
+    record = func.substr(batches.c.records, start, RECORD_BYTES)
     query = (
         select(invocations.c.id, record.label("record"))
         .join(records, records.c.invocation == invocations.c.seq)

@@ -34,17 +34,17 @@ async def change(store: Store, statement: str, **values: object) -> None:
     await store._database.write(lambda connection: connection.execute(text(statement), values))
 
 
-async def flip(store: Store, table: str, column: str, where: str = "1") -> None:
+async def flip(store: Store, table: str, column: str, where: str = "1 = 1") -> None:
     """Flips one bit in the middle of a cell, of every row that fits."""
 
     def work(connection: object) -> None:
-        rows = connection.execute(text(f"SELECT rowid, {column} FROM {table} WHERE {where}")).all()  # type: ignore[attr-defined]  # noqa: S608
+        rows = connection.execute(text(f"SELECT {column} FROM {table} WHERE {where}")).all()  # type: ignore[attr-defined]  # noqa: S608
         assert rows
-        for row, value in rows:
+        for (value,) in rows:
             at = len(value) // 2
             spoiled = value[:at] + bytes([value[at] ^ 1]) + value[at + 1 :]
-            update = text(f"UPDATE {table} SET {column} = :value WHERE rowid = :row")  # noqa: S608
-            connection.execute(update, {"value": spoiled, "row": row})  # type: ignore[attr-defined]
+            update = text(f"UPDATE {table} SET {column} = :value WHERE {column} = :old")  # noqa: S608
+            connection.execute(update, {"value": spoiled, "old": value})  # type: ignore[attr-defined]
 
     await store._database.write(work)
 
@@ -171,7 +171,7 @@ async def test_an_input_that_is_not_of_its_digest(store: Store) -> None:
 @pytest.mark.parametrize("column", ["records", "details", "header", "signatures"])
 async def test_material_of_a_proof_that_cannot_be_read_is_named(store: Store, column: str) -> None:
     await fill(store)
-    await change(store, f"UPDATE batches SET {column} = x'00'")  # noqa: S608 - a name of this file
+    await change(store, f"UPDATE batches SET {column} = :value", value=b"\0")  # noqa: S608 - a name of this file
     with pytest.raises(RowTampered, match=ITEMS[0].invocation.id.hex()):
         await store.proofs.material(ITEMS[0].invocation.id, HERE.id)
 
