@@ -19,7 +19,7 @@ PORT: Final = 5432
 """Names the socket only, where there is no other."""
 START_SECONDS: Final = 60
 PAUSE_SECONDS: Final = 0.05
-_SETTINGS: Final = {"shared_buffers": "16MB", "max_connections": "40", "log_min_messages": "fatal"}
+_SETTINGS: Final = {"shared_buffers": "16MB", "max_connections": "40", "log_min_messages": "log"}
 
 
 class Server:
@@ -114,7 +114,8 @@ class Server:
                     break
             else:
                 return
-        raise AssertionError(f"PostgreSQL did not start:\n{(self.folder / 'log').read_text()}")
+        log = (self.folder / "log").read_text()
+        raise AssertionError(f"PostgreSQL did not start (exit {self._process.returncode}):\n{log}")
 
     def session(self, name: str = "postgres") -> "psycopg.Connection[tuple[object, ...]]":
         """Returns a session of another user of the database."""
