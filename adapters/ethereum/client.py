@@ -10,7 +10,7 @@ from adapters.ethereum.fees import Fees
 from adapters.ethereum.health import health
 from adapters.ethereum.lanes import Lane
 from adapters.ethereum.mailbox import Mailbox
-from adapters.ethereum.observe import Node, Observer, read_stored
+from adapters.ethereum.observe import Node, Observer, check_stored, read_stored
 from adapters.ethereum.receipts import Receipts
 from adapters.ethereum.requests import Requests
 from adapters.ethereum.rpc import Call, Rpc, RpcError
@@ -119,7 +119,10 @@ class EthereumLedger:
 
         Raises:
             SubmitError: the outcome of one or more is unknown.
+            LedgerError: stored bytes were changed; nothing was sent.
         """
+        for submission in submissions:
+            check_stored(submission)
         sends: list[Call] = [("eth_sendRawTransaction", ["0x" + submission.data.hex()]) for submission in submissions]
         try:
             given = await self.rpc.batch(sends)

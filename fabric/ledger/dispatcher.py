@@ -5,7 +5,7 @@ anywhere by a crash: what it stores before it sends, and what it asks before it 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +21,7 @@ from fabric.ledger.entries import Entry, work_of
 from fabric.ledger.guard import Guard
 from fabric.ledger.port import Ledger, Submission
 from fabric.store.outbox import Change, Outbox
-from fabric.store.values import OutboxRow, WorkState
+from fabric.store.values import OutboxRow, Spoiled, WorkState
 
 _log = structlog.get_logger(__name__)
 
@@ -146,9 +146,20 @@ class Dispatcher:
     async def _entries(self, rows: Sequence[OutboxRow]) -> list[Entry]:
         unknown = [row for row in rows if row.seq not in self._known]
         bodies = await self._store.bodies(unknown) if unknown else {}
-        works = {seq: work_of(body) for seq, body in bodies.items()}
+        spoiled = {seq: body for seq, body in bodies.items() if isinstance(body, Spoiled)}
+        if spoiled:
+            await self._set_aside([row for row in rows if row.seq in spoiled], spoiled)
+        works = {seq: work_of(body) for seq, body in bodies.items() if not isinstance(body, Spoiled)}
         works |= {row.seq: self._known[row.seq].work for row in rows if row.seq in self._known}
-        return [Entry(row, works[row.seq], row.progress) for row in rows]
+        return [Entry(row, works[row.seq], row.progress) for row in rows if row.seq in works]
+
+    async def _set_aside(self, rows: Sequence[OutboxRow], spoiled: Mapping[int, Spoiled]) -> None:
+        """Refuses rows whose bodies were changed before anything was made of them; others keep what they have."""
+        told = [row for row in rows if row.progress.reason != spoiled[row.seq].reason]
+        for row in told:
+            _log.error("row was tampered with", destination=self._id.hex(), reason=spoiled[row.seq].reason)
+        changes = [Change(row, outbox.spoiled(row.progress, spoiled[row.seq].reason)) for row in told]
+        await self._store.save(changes)
 
     async def _prepare(self, flying: Sequence[Entry]) -> list[Entry]:
         before_it = sum(entry.progress.state is not WorkState.INCLUDED for entry in flying)

@@ -123,8 +123,10 @@ class Parts:
         return invocation
 
     async def states(self) -> Counter[WorkState]:
-        counts = await self.store.outbox.counts()
-        return Counter({state: count for (_, _, state), count in counts.items()})
+        found: Counter[WorkState] = Counter()
+        for (_, _, state), count in (await self.store.outbox.counts()).items():
+            found[state] += count
+        return found
 
     async def is_halted(self) -> bool:
         return await self.store.halts.of(self.chain.destination.id) is not None
@@ -171,8 +173,10 @@ class Parts:
     async def intent(self, invocation: InvocationId) -> IntentId:
         return intent_id(invocation, self.chain.destination.id)
 
-    async def has_final(self) -> bool:
-        return bool((await self.states())[WorkState.FINAL])
+    async def has_seen_what_is_final(self) -> bool:
+        """Says whether the ledger has looked at the newest final block: what it has not seen, it cannot miss."""
+        ledger = self.chain.ledger
+        return ledger._watch._anchor.number == await self.chain.head() - ledger._finality
 
     async def has_refused(self) -> bool:
         return bool((await self.states())[WorkState.REFUSED])
