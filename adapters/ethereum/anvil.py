@@ -1,20 +1,23 @@
 """anvil, the development node of Foundry, as a process: started in a folder, found again there, ended by its pid.
 
-An unrelated program bears the same name, so the version is asked for first. The node's state is saved every second:
-what a kill loses is at most the newest blocks, never one that counts as final.
+An unrelated program bears the same name, so the version is asked for first. The node's state is saved every second, and
+kept whole (``adapters.ethereum.keeper``): what a kill loses is at most the newest blocks, never one that counts as
+final.
 """
 
+import asyncio
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from adapters.ethereum import answers
+from adapters.ethereum import answers, keeper
 from adapters.ethereum.process import Home, Running, free_port
 from adapters.ethereum.rpc import Rpc
 from fabric.core.canonical import JsonObject
@@ -26,6 +29,8 @@ VERSION: Final = "1.7.1"
 BIN: Final = Path(__file__).parents[2] / "deploy" / "devnets" / "node_modules" / ".bin" / "anvil"
 RELAYER_WEI: Final = 10**21
 _ATTEMPTS: Final = 5
+_KEPT_SECONDS: Final = 30
+_POLL_SECONDS: Final = 0.02
 _TIME_DIGITS: Final = 11
 _CLOCK: Final[Clock] = SystemClock()
 """The machine's, since the node's own is."""
@@ -115,20 +120,27 @@ class Anvil:
         """Starts a node on the state that the folder holds, or finds the one that still runs on it.
 
         Raises:
-            ConfigError: there is no anvil of the right version, or the saved state is not whole.
+            ConfigError: there is no anvil of the right version, or no saved state is whole.
             LedgerUnavailable: it does not start; the message has what it printed.
         """
         folder = _made(folder)
-        found = await _home(folder).find()
-        return cls(folder, found or await _started(folder, options or Options()))
+        running = await _home(folder).find() or await _started(folder, options or Options())
+        await _keep(folder, running.pid)
+        return cls(folder, running)
 
     async def aclose(self) -> None:
         """Ends the node after it has saved its state; idempotent."""
-        await _home(self.folder).end(self.process, signal.SIGTERM)
+        await self._end(signal.SIGTERM)
 
     async def kill(self) -> None:
         """Ends the node at once, as a power cut would."""
-        await _home(self.folder).end(self.process, signal.SIGKILL)
+        await self._end(signal.SIGKILL)
+
+    async def _end(self, how: signal.Signals) -> None:
+        home = _home(self.folder)
+        await home.end(self.process, how)
+        if home.running() is None:
+            await _unkept(self.folder)
 
     async def __aenter__(self) -> Self:
         """Returns the node."""
@@ -176,7 +188,7 @@ def _version(program: Path) -> str:
 
 async def _started(folder: Path, options: Options) -> Running:
     program = find_anvil()
-    _check_state(_state(folder))
+    await _prepare_state(folder)
     home = _home(folder)
     genesis_time = options.genesis_time or _genesis_time(folder)
     for _ in range(_ATTEMPTS):
@@ -234,11 +246,34 @@ async def _set_clock(port: int) -> None:
         await rpc.aclose()
 
 
-def _check_state(state: Path) -> None:
-    """Refuses a state that was cut off: the node writes it in place, so a kill in that moment leaves a part of it."""
-    if state.exists() and not state.read_bytes().endswith(b"}"):
-        message = f"{state} was cut off by a kill while the node wrote it: remove {state.parent} to start a new chain"
+async def _prepare_state(folder: Path) -> None:
+    """Leaves the newest whole state for the node that is to start, and a copy for the case that it is killed."""
+    await _unkept(folder)
+    if not keeper.tidy(folder):
+        state = _state(folder)
+        message = f"{state} was cut off by a kill while the node wrote it: remove {folder} to start a new chain"
         raise ConfigError(message)
+    keeper.spare(folder)
+
+
+async def _unkept(folder: Path) -> None:
+    """Waits until a node's keeper has followed it."""
+    try:
+        async with asyncio.timeout(_KEPT_SECONDS):
+            while (lock := keeper.lock_of(folder)) is None:  # noqa: ASYNC110 - another process ends
+                await asyncio.sleep(_POLL_SECONDS)
+            lock.close()
+    except TimeoutError as error:
+        message = f"a node that {folder / 'process.json'} does not name runs on {folder}: end it first"
+        raise LedgerUnavailable(message) from error
+
+
+async def _keep(folder: Path, pid: int) -> None:
+    """Has the states of a node kept; one whose keeper was killed gets another."""
+    command = [sys.executable, "-I", "-m", "adapters.ethereum.keeper", str(pid), str(folder)]
+    nothing = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(*command, stdin=nothing, stdout=nothing, stderr=nothing)
+    await process.wait()
 
 
 def _made(folder: Path) -> Path:
@@ -251,4 +286,4 @@ def _home(folder: Path) -> Home:
 
 
 def _state(folder: Path) -> Path:
-    return folder / "state.json"
+    return folder / keeper.STATE

@@ -1,8 +1,10 @@
 """The development ledger: found again after every kind of end, and an integrator's whole day on it."""
 
+import asyncio
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from adapters.ethereum import answers, anvil
+from adapters.ethereum import answers, anvil, keeper
 from adapters.ethereum.anvil import Anvil, Options, find_anvil
 from adapters.ethereum.devnet import EthereumDevnet, start
 from adapters.ethereum.integrator import open_integrator
@@ -21,7 +23,7 @@ from adapters.ethereum.transactions import decode
 from adapters.ethereum.view import block_call
 from fabric.core.canonical import JsonObject
 from fabric.core.clock import FrozenClock, SystemClock
-from fabric.core.errors import ConfigError, ForeignLedger, NotFound, Reverted
+from fabric.core.errors import ConfigError, ForeignLedger, LedgerUnavailable, NotFound, Reverted
 from fabric.core.ids import NOBODY, DestinationId, sha256
 from fabric.ledger.devnet import Founding
 from fabric.ledger.port import Register
@@ -49,6 +51,39 @@ async def head(node: Network) -> int:
         return int(str(number), 16)
     finally:
         await rpc.aclose()
+
+
+async def mine(node: Network, blocks: int) -> None:
+    rpc = Rpc(node.url)
+    try:
+        await rpc.ask([("anvil_mine", [hex(blocks)])])
+    finally:
+        await rpc.aclose()
+
+
+async def saves(folder: Path) -> None:
+    """Waits until a state is kept that was written after the call."""
+    seen: set[int] = set()
+    kept = folder / keeper.KEPT
+    while len(seen) < 3:
+        seen |= {kept.stat().st_mtime_ns} if kept.exists() else set()
+        await asyncio.sleep(0.05)
+
+
+def keepers(folder: Path) -> list[int]:
+    """Returns the processes that keep the states of a folder; one that waits to be reaped has no command line."""
+    commands = {path: _read(path) for path in Path("/proc").glob("[0-9]*/cmdline")}
+    mine = [
+        path for path, text in commands.items() if b"adapters.ethereum.keeper" in text and str(folder).encode() in text
+    ]
+    return [int(path.parent.name) for path in mine]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # it ended
+        return b""
 
 
 async def test_a_deployment_is_found_again_after_a_restart(tmp_path: Path) -> None:
@@ -152,7 +187,7 @@ async def test_what_a_kill_loses_is_not_final(tmp_path: Path) -> None:
     options = Options(block_seconds=1, dies_with_parent=True)
     async with await Anvil.start(tmp_path, options) as node:
         rpc = Rpc(node.url)
-        state = tmp_path / "state.json"
+        state = tmp_path / keeper.KEPT
         saves: set[int] = set()
         while len(saves) < 3:  # two whole intervals
             if state.exists():
@@ -166,9 +201,50 @@ async def test_what_a_kill_loses_is_not_final(tmp_path: Path) -> None:
 
 
 async def test_a_state_that_was_cut_off_is_told(tmp_path: Path) -> None:
-    (tmp_path / "state.json").write_bytes(b'{"block":')
+    (tmp_path / keeper.STATE).write_bytes(b'{"block":{}')
     with pytest.raises(ConfigError, match="cut off"):
         await devnet(tmp_path)
+
+
+async def test_a_kill_while_the_state_is_written_loses_no_more_than_that_one(tmp_path: Path) -> None:
+    options = Options(block_seconds=0, dies_with_parent=True)
+    async with await Anvil.start(tmp_path, options) as node:
+        await mine(node, 3)
+    for half in (keeper.STATE, keeper.BEGUN):
+        async with await Anvil.start(tmp_path, options) as node:
+            assert await head(node) == 3
+            await saves(tmp_path)
+            await node.kill()
+        # As the kill would have left it while the node wrote: before the keeper looked, and after.
+        (tmp_path / keeper.STATE).replace(tmp_path / keeper.KEPT)
+        (tmp_path / half).write_bytes((tmp_path / keeper.KEPT).read_bytes()[:-1])
+    async with await Anvil.start(tmp_path, options) as node:
+        assert await head(node) == 3
+    assert not any((tmp_path / name).exists() for name in (keeper.BEGUN, keeper.KEPT))
+
+
+async def test_a_node_whose_keeper_was_killed_gets_another(tmp_path: Path) -> None:
+    async with await Anvil.start(tmp_path, Options(block_seconds=0, dies_with_parent=True)) as node:
+        (first,) = keepers(tmp_path)
+        os.kill(first, signal.SIGKILL)
+        await Anvil.start(tmp_path)
+        await Anvil.start(tmp_path)
+        (second,) = keepers(tmp_path)
+        assert second != first
+        await saves(tmp_path)
+        await node.aclose()
+    assert keepers(tmp_path) == []
+
+
+async def test_a_second_node_on_one_state_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(anvil, "_KEPT_SECONDS", 0.5)
+    async with await Anvil.start(tmp_path, Options(block_seconds=0, dies_with_parent=True)) as node:
+        note = (tmp_path / "process.json").read_bytes()
+        (tmp_path / "process.json").unlink()
+        with pytest.raises(LedgerUnavailable, match="end it first"):
+            await Anvil.start(tmp_path)
+        (tmp_path / "process.json").write_bytes(note)
+        assert await head(node) == 0
 
 
 async def test_a_node_outlives_who_started_it_and_is_found(tmp_path: Path) -> None:

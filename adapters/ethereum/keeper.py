@@ -1,0 +1,92 @@
+"""Keeps a whole state of an anvil at hand: the node writes in place, so that a kill in that moment leaves a part.
+
+``python -m adapters.ethereum.keeper PID FOLDER`` runs beside the node for as long as it does, as nobody's child. It
+moves each state that the node has begun to write out of the node's way, and over the one before once it is whole.
+"""
+
+import fcntl
+import os
+import select
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Final
+
+STATE: Final = "state.json"
+"""What the node reads at its start and writes every second."""
+BEGUN: Final = "state.begun.json"
+KEPT: Final = "state.kept.json"
+_NEWEST_FIRST: Final = (STATE, BEGUN, KEPT)
+_LOCK: Final = "keeper.lock"
+_ENDING: Final = b'"historical_states":null}'
+"""How the node's version ends a state, and ends nothing else in it."""
+_LOOK_SECONDS: Final = 0.1
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Returns to whoever started it once the folder is kept; what goes on is a process of its own."""
+    node, folder = os.pidfd_open(int(arguments[0])), Path(arguments[1])
+    lock = lock_of(folder)
+    if lock is None or os.fork():
+        os._exit(0)  # it has a keeper, now or since before
+    os.setsid()
+    keep(node, folder)
+
+
+def keep(node: int, folder: Path) -> None:
+    """Keeps a node's states until it ends, then leaves the newest one alone; ``node`` is a handle of its process."""
+    while not select.select([node], [], [], _LOOK_SECONDS)[0]:
+        _take(folder)
+    tidy(folder)
+
+
+def lock_of(folder: Path) -> IO[str] | None:
+    """Returns what bars others from keeping a folder while it is open; None while somebody keeps it."""
+    lock = (folder / _LOCK).open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
+
+
+def tidy(folder: Path) -> bool:
+    """Puts the newest whole state where a node reads it, and removes the others; False where no whole one is left."""
+    present = [folder / name for name in _NEWEST_FIRST if (folder / name).exists()]
+    whole = [path for path in present if is_whole(path)]
+    if not whole:
+        return not present
+    whole[0].replace(folder / STATE)
+    for path in present:
+        if path.name != STATE:
+            path.unlink(missing_ok=True)
+    return True
+
+
+def spare(folder: Path) -> None:
+    """Keeps a copy of the state that a node is about to read, and will write over."""
+    if (folder / STATE).exists():
+        shutil.copyfile(folder / STATE, folder / KEPT)
+
+
+def is_whole(state: Path) -> bool:
+    """Says whether a state was written to its end."""
+    with state.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - len(_ENDING)))
+        return file.read() == _ENDING
+
+
+def _take(folder: Path) -> None:
+    """Moves on what the node has begun, and takes what it has finished."""
+    state, begun = folder / STATE, folder / BEGUN
+    if state.exists() and not begun.exists():
+        # From here on the node writes to this very file under its new name; its next state is a file of its own.
+        state.replace(begun)
+    if begun.exists() and is_whole(begun):
+        begun.replace(folder / KEPT)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,132 @@
+"""Kills parts of a house by SIGKILL, at random but repeatable by a seed, and starts again what does not heal itself.
+
+Only what is the house's own is killed: its process, what runs below it, and the chain that its folder names.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from adapters.ethereum.anvil import Anvil, Options
+from fabric.core.clock import SystemClock
+from fabric.core.crashpoint import CrashPoint
+from fabric.runtime.processes import Process
+from tests.support.house import House
+
+PAUSE_SECONDS: Final = (2.0, 4.5)
+"""Between two kills."""
+DOWN_SECONDS: Final = (0.0, 3.0)
+"""How long a killed chain is away."""
+AGAIN_SECONDS: Final = (0.5, 8.0)
+"""After what time a fabric that is being started is killed once more."""
+POINT_SECONDS: Final = 10.0
+"""How long a fabric that shall end at a crash point may take to reach it; then it is killed where it is."""
+FIND_SECONDS: Final = 60.0
+"""A bound against hanging: how long a victim may not be there, while the fabric heals."""
+_LOOK_SECONDS: Final = 0.1
+_ZYGOTE: Final = "fabric.enclave.sandbox.zygote"
+_CLOCK: Final = SystemClock()
+
+
+@dataclass
+class Killer:
+    """What kills.
+
+    Attributes:
+        house: whose parts.
+        rng: says what and when.
+        kills: how often, by kind.
+        log: seconds since the beginning, and what was killed.
+        ended: crash points at which the gateway ended.
+    """
+
+    house: House
+    rng: random.Random
+    kills: Counter[str] = field(default_factory=Counter)
+    log: list[str] = field(default_factory=list)
+    begun: float = field(default_factory=_CLOCK.monotonic_seconds)
+    _points: list[CrashPoint] = field(default_factory=list)
+
+    async def rounds(self, enough: Callable[[], bool]) -> None:
+        """Kills each kind once in an order of its own, again and again until it is enough."""
+        ways: dict[str, Callable[[], Awaitable[None]]] = {
+            "gateway": self._gateway,
+            "enclave": lambda: self._part("enclave", lambda: self.house.processes("fabric.enclave.main")[1:2]),
+            "container": lambda: self._part("container", self._containers),
+            "courier": lambda: self._part("courier", lambda: self.house.processes("ray::Courier")),
+            "raylet": lambda: self._part("raylet", lambda: self.house.processes("ray/raylet/raylet")),
+            "anvil": self._anvil,
+        }
+        while not (enough() and len(self.kills) == len(ways)):
+            for kind in self.rng.sample(sorted(ways), len(ways)):
+                await asyncio.sleep(self.rng.uniform(*PAUSE_SECONDS))
+                await ways[kind]()
+                assert self.house.is_running, f"the fabric ended by itself after {self.log}:\n{self.house.tail()}"
+
+    def _note(self, kind: str, how: str = "") -> None:
+        self.kills[kind] += 1
+        self.log.append(f"{_CLOCK.monotonic_seconds() - self.begun:.1f} {kind} {how}".strip())
+
+    async def _part(self, kind: str, find: Callable[[], list[Process]]) -> None:
+        """Kills a process below the fabric, which heals by itself; waits for it while something else heals."""
+        async with asyncio.timeout(FIND_SECONDS):
+            while not any(process.kill() for process in find()[:1]):  # noqa: ASYNC110 - /proc rings no bell
+                await asyncio.sleep(_LOOK_SECONDS)
+        self._note(kind)
+
+    def _containers(self) -> list[Process]:
+        """Returns the containers in any order: forks of the zygote, which are below its own two processes."""
+        found = self.house.processes(_ZYGOTE)[2:]
+        return self.rng.sample(found, len(found))
+
+    async def _gateway(self) -> None:
+        """Kills the fabric where it is, or at one of the crash points in turn; starts it again, perhaps only at the
+        second attempt."""
+        if self.rng.random() < 0.5:
+            await self._at_a_point()
+        else:
+            await asyncio.to_thread(self.house.kill)
+            self._note("gateway")
+        if self.rng.random() < 0.3:
+            self.house.spawn()
+            await asyncio.sleep(self.rng.uniform(*AGAIN_SECONDS))
+            await asyncio.to_thread(self.house.kill)
+            self._note("gateway", "while it started")
+        await asyncio.to_thread(self.house.start)
+
+    async def _at_a_point(self) -> None:
+        if not self._points:
+            self._points = self.rng.sample(sorted(CrashPoint), len(CrashPoint))
+        point = self._points.pop()
+        self.house.crash_file.write_text(point)
+        try:
+            async with asyncio.timeout(POINT_SECONDS):
+                while self.house.is_running:  # noqa: ASYNC110 - as above
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except TimeoutError:
+            await asyncio.to_thread(self.house.kill)
+            self._note("gateway", f"not at {point}")
+        else:
+            await asyncio.to_thread(self.house.wait_killed)
+            self._note("gateway", f"at {point}")
+
+    async def _anvil(self) -> None:
+        """Kills the chain, and starts it again on what it had saved."""
+        chain = await Anvil.start(_folder(self.house))
+        await chain.kill()
+        self._note("anvil")
+        await asyncio.sleep(self.rng.uniform(*DOWN_SECONDS))
+        await Anvil.start(chain.folder, Options(port=chain.port))
+
+
+async def end_chain(house: House) -> None:
+    """Ends a house's chain, after it has saved its state."""
+    await (await Anvil.start(_folder(house))).aclose()
+
+
+def _folder(house: House) -> Path:
+    return house.state / "ledgers/ethereum"
