@@ -32,12 +32,14 @@ def run(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=folder, capture_output=True, check=False, text=True)
 
 
+@pytest.mark.slow
 def test_it_passes_its_own_tests(project: Path) -> None:
     done = run(project, "fabric.cli.main", "test")
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
 
 
+@pytest.mark.slow
 def test_it_is_clean_under_its_own_settings(project: Path, tmp_path: Path) -> None:
     for arguments in (
         ["mypy", "--cache-dir", str(tmp_path)],
@@ -140,6 +142,7 @@ def test_it_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.M
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_failing_test_and_a_missing_project_are_told(tmp_path: Path) -> None:
     write_project(tmp_path / "p", project_of("a-b", Kind.UTILITY))
     tests = tmp_path / "p/tests/test_a_b.py"
