@@ -19,7 +19,7 @@ from benchmarks.running import Bench, client
 from fabric.client import MessageTrace
 from fabric.core.ids import InvocationId, Measurement, parse_word
 
-ROUNDS: Final = 8
+ROUNDS: Final = 6
 """Messages of each direction, one at a time, whose latency is taken."""
 MANY: Final = 256
 """Messages of each direction that travel together."""

@@ -85,6 +85,11 @@ class EthereumLedger:
         """Which deployment this is."""
         return self._destination
 
+    @property
+    def nonces_in_order(self) -> bool:
+        """The relayer's transactions are executed in the order of their nonces; see ``fabric.ledger.port.InOrder``."""
+        return True
+
     async def prepare(self, work: Sequence[Work], pending: Sequence[Submission]) -> Sequence[Submission]:
         """Turns work into signed transactions on nonces of their own; one round trip for all.
 

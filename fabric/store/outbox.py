@@ -6,7 +6,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Final, assert_never
 
-from sqlalchemy import Connection, Select, bindparam, exists, func, select, text, update
+from sqlalchemy import Connection, Select, bindparam, exists, func, literal, select, text, update
 
 from fabric.core.errors import Malformed, StoreError
 from fabric.core.ids import DestinationId, InvocationId, expiry_id, sha256
@@ -49,6 +49,7 @@ _ROW: Final = (
     outbox.c.reason,
 )
 _PROGRESS: Final = ("state", "attempts", "next_attempt", "submission", "locator", "receipt", "reason")
+_DEPENDENT: Final = "what it depends on was refused: "
 _IN_FLIGHT: Final = (WorkState.PREPARED, WorkState.SUBMITTED, WorkState.INCLUDED)
 
 
@@ -244,6 +245,7 @@ def _save(connection: Connection, changes: Sequence[Change]) -> None:
     for change in changes:
         if change.progress.state is WorkState.REFUSED:
             _refuse_dependants(connection, change)
+    _refuse_orphans(connection, [change.row.seq for change in changes if change.progress.state is WorkState.NEW])
 
 
 def _chosen(connection: Connection, change: Change) -> Change:
@@ -280,7 +282,7 @@ def reopen_answers(connection: Connection, destination: DestinationId, ids: Sequ
 
 
 def _refuse_dependants(connection: Connection, change: Change) -> None:
-    reason = f"what it depends on was refused: {change.progress.reason}"
+    reason = f"{_DEPENDENT}{change.progress.reason}"
     connection.execute(
         update(outbox)
         .where(
@@ -290,6 +292,21 @@ def _refuse_dependants(connection: Connection, change: Change) -> None:
         )
         .values(state=WorkState.REFUSED, reason=reason)
     )
+
+
+def _refuse_orphans(connection: Connection, seqs: Sequence[int]) -> None:
+    """Refuses new work that was under way when what it depends on was refused: nothing would wake it any more."""
+    other = outbox.alias("other")
+    same = (other.c.destination == outbox.c.destination, other.c.work_id == outbox.c.depends_on)
+    refused = (*same, other.c.state == WorkState.REFUSED)
+    why = literal(_DEPENDENT).concat(select(other.c.reason).where(*refused).scalar_subquery())
+    for part in chunks(seqs):
+        orphans = (
+            outbox.c.seq.in_(part),
+            outbox.c.state == WorkState.NEW,
+            select(other.c.seq).where(*refused).exists(),
+        )
+        connection.execute(update(outbox).where(*orphans).values(state=WorkState.REFUSED, reason=why))
 
 
 def _bodies(connection: Connection, rows: Sequence[OutboxRow]) -> dict[int, WorkBody | Spoiled]:

@@ -19,7 +19,7 @@ from fabric.core.canonical import JsonValue
 from fabric.core.clock import SystemClock
 from fabric.core.ids import Digest, IntentId, InvocationId, intent_id, sha256
 from fabric.core.model import Invocation, Outcome
-from fabric.ledger.dispatcher import Dispatcher, Pace
+from fabric.ledger.dispatcher import Dispatcher, pace_of
 from fabric.ledger.resume import Resumed, resume
 from fabric.ledger.watcher import Watcher, requests_of
 from fabric.store.accepting import Acceptance
@@ -63,7 +63,7 @@ class Parts:
     def start(self) -> None:
         """Starts the loops, as a gateway does."""
         place, ledger = self.chain.destination.id, self.chain.ledger
-        pace = Pace(poll_seconds=0.02, gather_seconds=0.01)
+        pace = replace(pace_of(ledger), poll_seconds=0.02, gather_seconds=0.01)
         dispatcher = Dispatcher(ledger, self.store.outbox, _CLOCK, pace=pace)
         watched = requests_of(place, ledger)
         trigger = RequestTrigger(watched, self.store, self.run, _CLOCK)
