@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from benchmarks import small, throughput
+from benchmarks import mail, small, throughput
 from benchmarks.figures import Figure, show
 from benchmarks.running import PROJECT, bench
 
@@ -20,7 +20,8 @@ async def _all(folder: Path) -> list[Figure]:
         figures += await throughput.measure(running)
         figures += await small.verification(running)
         figures += await small.gas_of_anchoring(running)
-    wheel = next((folder / "dist").glob("*.whl"))
+        figures += await mail.measure(running)
+    wheel = next((folder / "dist" / PROJECT.name).glob("*.whl"))
     return [*figures, await small.cold_container(wheel, wheel.read_bytes())]
 
 

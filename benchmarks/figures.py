@@ -3,6 +3,10 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
+
+_ROUND: Final = 100
+"""From here on a baseline is shown without decimals."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ def show(figures: list[Figure], path: Path) -> None:
     """Prints the table and keeps it as JSON."""
     print(f"{'figure':58} {'value':>12} {'baseline':>10} {'ratio':>7}  bar")
     for item in figures:
-        baseline = f"{item.baseline:10.0f}" if item.baseline else " " * 10
+        baseline = f"{item.baseline:10.{0 if item.baseline >= _ROUND else 2}f}" if item.baseline else " " * 10
         ratio = f"{item.ratio:7.2f}" if item.ratio else " " * 7
         print(f"{item.name:58} {item.value:9.1f} {item.unit:>2} {baseline} {ratio}  {item.bar}")
         if item.limit:

@@ -20,37 +20,43 @@ from fabric.trust.binding import write_binding
 
 BINDING = "bench"
 PROJECT = Path(__file__).parents[1] / "cryptlets" / "utility" / "fingerprint"
+RELAY = PROJECT.with_name("relay")
 
 
 @dataclass(frozen=True)
 class Bench:
-    """A fabric that serves, and where its state lies."""
+    """A fabric that serves, where its state lies, and which bundles it has: one that is called, one that carries."""
 
     app: App
     state: Path
     measurement: Measurement
+    relay: Measurement
 
 
 @asynccontextmanager
 async def bench(folder: Path) -> AsyncIterator[Bench]:
-    """Builds and publishes the utility cryptlet, starts a fabric, puts one binding to the native ledger in force."""
+    """Builds and publishes both bundles, starts a fabric, puts one binding to the native ledger in force."""
     state = folder / "state"
-    registry = folder / "registry"
-    built = await fleet.run("build", str(PROJECT), "--out", str(folder / "dist"))
-    published = await fleet.run(
-        "publish", str(built["wheel"]), "--registry", str(registry), "--key", str(folder / "key")
-    )
-    measurement = Measurement(parse_word(built["measurement"], "measurement"))
+    measurement, publisher = await _publish(PROJECT, folder)
+    relay, _ = await _publish(RELAY, folder)
     config = Config(
         state=state,
-        registry=registry,
+        registry=folder / "registry",
         gateway=Gateway(listen="127.0.0.1:0", max_batch=1024),
-        publishers={"bench": str(published["publisher"])},
+        publishers={"bench": publisher},
     )
     async with running(config, SystemClock(), unharmed) as app:
         for name, ledgers in {BINDING: ["native"], "both": ["native", "ethereum"]}.items():
             await _bind(app, state, measurement, name, ledgers)
-        yield Bench(app, state, measurement)
+        yield Bench(app, state, measurement, relay)
+
+
+async def _publish(project: Path, folder: Path) -> tuple[Measurement, str]:
+    """Builds and publishes a bundle; returns its measurement and the publisher's key."""
+    built = await fleet.run("build", str(project), "--out", str(folder / "dist" / project.name))
+    where = ("--registry", str(folder / "registry"), "--key", str(folder / "key"))
+    published = await fleet.run("publish", str(built["wheel"]), *where)
+    return Measurement(parse_word(built["measurement"], "measurement")), str(published["publisher"])
 
 
 async def _bind(app: App, state: Path, measurement: Measurement, name: str, ledgers: list[str]) -> None:
@@ -78,13 +84,13 @@ async def _bind(app: App, state: Path, measurement: Measurement, name: str, ledg
         await client.put_binding(binding.document)
 
 
-async def client(*arguments: str) -> dict[str, float]:
+async def client(*arguments: str, module: str = "load") -> dict[str, float]:
     """Runs the load in a process of its own, so that client and fabric do not share an interpreter."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.load", *arguments), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", f"benchmarks.{module}", *arguments), stdout=asyncio.subprocess.PIPE
     )
     out, _ = await process.communicate()
     if process.returncode:
-        raise RuntimeError(f"the load ended with {process.returncode}")
+        raise RuntimeError(f"{module} {arguments[0]} ended with {process.returncode}")
     document: dict[str, float] = json.loads(out)
     return document

@@ -14,6 +14,8 @@ name = "{name}"
 cryptlet = "{title}"
 measurement = "{measurement}"
 methods = [{methods}]
+"""
+_CALLED: Final = """\
 callers = ["local"]
 
 [[destinations]]
@@ -22,6 +24,21 @@ ledger = "native"
 [[destinations]]
 ledger = "ethereum"
 """
+_RELAY: Final = """\
+callers = ["relay"]             # the fabric itself, for messages of the channels that name this binding
+
+[[destinations]]                # of the end of a channel that is on this ledger; its other end has a binding of its own
+ledger = "native"
+recipient = "mailbox"
+consume = true
+codec = {{ kind = "message" }}
+
+[[sources]]                     # the ledger of the other end
+ledger = "ethereum"
+accept_asserted = true          # a plain development chain proves nothing; left out: proven events alone
+"""
+_RELAY_METHODS: Final = frozenset({"acknowledge", "deliver"})
+"""Those of a bundle that can carry messages (``fabric.sdk.messages``)."""
 
 
 def check_free(path: Path, bundle: Bundle) -> None:
@@ -31,14 +48,17 @@ def check_free(path: Path, bundle: Bundle) -> None:
 
 
 def write_draft(path: Path, bundle: Bundle) -> None:
-    """Writes a draft that names the bundle, all its methods, the operator as caller, and the ledgers of a plain `up`.
+    """Writes a draft that names the bundle, all its methods, and the ledgers of a plain `up`.
+
+    Its caller is the operator; of a relay the fabric itself, and its destination a mailbox.
 
     Raises:
         Refused: the file is there already, and may say something else.
         StoreError: it cannot be written.
     """
     manifest = bundle.manifest
-    text = _DRAFT.format(
+    is_relay = manifest.methods.keys() == _RELAY_METHODS
+    text = (_DRAFT + (_RELAY if is_relay else _CALLED)).format(
         name=manifest.project.cryptlet.name,
         title=manifest.title,
         measurement=bundle.measurement.hex(),

@@ -10,7 +10,7 @@ from adapters.ethereum.fees import Fees
 from adapters.ethereum.health import health
 from adapters.ethereum.lanes import Lane
 from adapters.ethereum.mailbox import Mailbox
-from adapters.ethereum.observe import Node, Observer, read_stored
+from adapters.ethereum.observe import Node, Observer, check_stored, read_stored
 from adapters.ethereum.receipts import Receipts
 from adapters.ethereum.requests import Requests
 from adapters.ethereum.rpc import Call, Rpc, RpcError
@@ -85,6 +85,11 @@ class EthereumLedger:
         """Which deployment this is."""
         return self._destination
 
+    @property
+    def nonces_in_order(self) -> bool:
+        """The relayer's transactions are executed in the order of their nonces; see ``fabric.ledger.port.InOrder``."""
+        return True
+
     async def prepare(self, work: Sequence[Work], pending: Sequence[Submission]) -> Sequence[Submission]:
         """Turns work into signed transactions on nonces of their own; one round trip for all.
 
@@ -119,7 +124,10 @@ class EthereumLedger:
 
         Raises:
             SubmitError: the outcome of one or more is unknown.
+            LedgerError: stored bytes were changed; nothing was sent.
         """
+        for submission in submissions:
+            check_stored(submission)
         sends: list[Call] = [("eth_sendRawTransaction", ["0x" + submission.data.hex()]) for submission in submissions]
         try:
             given = await self.rpc.batch(sends)

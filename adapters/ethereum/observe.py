@@ -18,7 +18,7 @@ from adapters.ethereum.lanes import Lane
 from adapters.ethereum.recall import Recall, included
 from adapters.ethereum.receipts import Place, Receipts
 from adapters.ethereum.rpc import Call, Rpc, RpcError
-from adapters.ethereum.transactions import Eip1559, decode
+from adapters.ethereum.transactions import Eip1559, decode, transaction_hash
 from adapters.ethereum.view import View, Watch
 from fabric.core.canonical import JsonValue
 from fabric.core.errors import LedgerError, Malformed
@@ -247,6 +247,13 @@ def read_stored(submission: Submission) -> Eip1559:
     except Malformed as error:
         message = f"stored submission {submission.locator}: {error}"
         raise LedgerError(message) from error
+
+
+def check_stored(submission: Submission) -> None:
+    """Checks that stored bytes are those of the hash that is stored beside them; raises ``LedgerError``."""
+    if transaction_hash(submission.data) != submission.locator:
+        message = f"stored submission {submission.locator} was changed in the database; it is not sent"
+        raise LedgerError(message)
 
 
 def _case(work: Work, submission: Submission | None, settlement: bytes) -> _Case:

@@ -83,8 +83,14 @@ class Database:
         changes: Mapping[bytes, bytes],
         checkpoint: tuple[int, str],
     ) -> None:
-        """Writes accepted entries, what they changed, and the one checkpoint over them: all or nothing."""
+        """Writes accepted entries, what they changed, and the one checkpoint over them: all or nothing.
+
+        A commit that failed may have been written all the same; the very same again then changes nothing.
+        """
         with self.transaction() as connection:
+            query = sql.select(CHECKPOINTS.c.note).where(CHECKPOINTS.c.size == checkpoint[0])
+            if connection.execute(query).scalar() == checkpoint[1]:
+                return
             rows = [{"index": index, "entry": entry} for index, entry in entries]
             connection.execute(sql.insert(ENTRIES), rows)
             put = insert(STATE)

@@ -14,6 +14,7 @@ from adapters.native.audit import History, audit
 from adapters.native.database import Database
 from adapters.native.entry import Entry
 from adapters.native.envelope import Envelope
+from adapters.native.errors import Tampered
 from adapters.native.genesis import GenesisDocument
 from adapters.native.lock import FileLock
 from adapters.native.machine import Overlay, execute
@@ -55,6 +56,16 @@ class _Draft:
     refusals: list[LedgerError | Malformed | None] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Commit:
+    """A batch whose checkpoint is signed: entries from ``start`` up to ``size``."""
+
+    draft: _Draft
+    start: int
+    size: int
+    note: str
+
+
 class Sequencer:
     """A ledger opened for appending; make one with ``open_sequencer``."""
 
@@ -69,7 +80,8 @@ class Sequencer:
         self._clock = clock
         self._lock = lock
         self._turn = asyncio.Lock()
-        self._trouble = ""
+        self._is_closed = False
+        self._unfinished: _Commit | None = None
 
     @property
     def time(self) -> int:
@@ -87,14 +99,23 @@ class Sequencer:
             For each call why it was refused, None where it took effect or had taken effect before.
 
         Raises:
-            SubmitError: nothing is known to be appended; after a failed commit the ledger must be opened again.
+            SubmitError: nothing is known to be appended; a commit that failed is finished before the next begins.
         """
         # A caller who is cancelled must not stop a commit half way.
         return await asyncio.shield(asyncio.ensure_future(self._submit(calls)))
 
     async def entries(self, indexes: Sequence[int]) -> list[Entry]:
-        """Returns some entries, in the order asked for; raises ``LedgerUnavailable``."""
-        return [Entry.decode(one) for one in await asyncio.to_thread(self._database.chosen, indexes)]
+        """Returns some entries, in the order asked for.
+
+        Raises:
+            LedgerUnavailable: the file does not answer.
+            Tampered: a row is not the one that was appended; names it.
+        """
+        rows = await asyncio.to_thread(self._database.chosen, indexes)
+        for index, data in zip(indexes, rows, strict=True):
+            if leaf_hash(data) != self.history.tree.leaf(index):
+                raise Tampered(f"entry {index}", "not the one that was appended")
+        return [Entry.decode(one) for one in rows]
 
     async def checkpoints(self) -> list[tuple[int, str]]:
         """Returns size and note of every checkpoint; raises ``LedgerUnavailable``."""
@@ -103,14 +124,15 @@ class Sequencer:
     async def aclose(self) -> None:
         """Closes file and lock; idempotent."""
         async with self._turn:
-            self._trouble = "it was closed"
+            self._is_closed = True
             await asyncio.to_thread(self._database.close)
             self._lock.release()
 
     async def _submit(self, calls: Sequence[bytes]) -> Sequence[LedgerError | Malformed | None]:
         async with self._turn:
-            if self._trouble:
-                raise SubmitError(f"the ledger takes nothing more: {self._trouble}")
+            if self._is_closed:
+                raise SubmitError("the ledger takes nothing more: it was closed")
+            await self._finish()
             draft = await asyncio.to_thread(self._draft, calls)
             if draft.entries:
                 await self._commit(draft)
@@ -144,16 +166,31 @@ class Sequencer:
         size = len(tree)
         try:
             note = await signed_note(self.genesis, self._signer, size, tree.root(size))
-            rows = [(entry.index, entry.encoded) for entry in draft.entries]
-            self._trouble = "a commit did not end; open it again"
-            await asyncio.to_thread(self._database.append, rows, draft.overlay.changes, (size, note))
         except FabricError as error:
             tree.truncate(start)
             raise SubmitError(f"not appended: {error}") from error
-        self._trouble = ""
-        self.history.state.update(draft.overlay.changes)
-        self.history.positions.update(zip(draft.works, range(start, size), strict=True))
-        self.history.size, self.history.time, self.history.note = size, draft.time, note
+        self._unfinished = _Commit(draft, start, size, note)
+        await self._finish()
+
+    async def _finish(self) -> None:
+        """Writes what is signed. After a failure the very same is written, for its checkpoint must stay the only one.
+
+        Raises:
+            SubmitError: it is not known to be written; the next call tries again first.
+        """
+        commit = self._unfinished
+        if commit is None:
+            return
+        rows = [(entry.index, entry.encoded) for entry in commit.draft.entries]
+        changes = commit.draft.overlay.changes
+        try:
+            await asyncio.to_thread(self._database.append, rows, changes, (commit.size, commit.note))
+        except FabricError as error:
+            raise SubmitError(f"not appended yet, it is tried again: {error}") from error
+        self._unfinished = None
+        self.history.state.update(changes)
+        self.history.positions.update(zip(commit.draft.works, range(commit.start, commit.size), strict=True))
+        self.history.size, self.history.time, self.history.note = commit.size, commit.draft.time, commit.note
 
 
 async def open_sequencer(path: Path, genesis: GenesisDocument, signer: CheckpointSigner, clock: Clock) -> Sequencer:

@@ -30,6 +30,10 @@ class GrowingTree:
         for level, nodes in enumerate(self._levels):
             del nodes[size >> level :]
 
+    def leaf(self, index: int) -> Digest:
+        """Returns the hash of a leaf."""
+        return self._levels[0][index]
+
     def root(self, size: int) -> Digest:
         """Returns the root that the tree had at a size."""
         _check(0 <= size <= len(self), f"size {size} of {len(self)}")

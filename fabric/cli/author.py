@@ -17,13 +17,16 @@ _NO_TESTS = 5
 def new(
     name: Annotated[str, typer.Argument(help="Name of the cryptlet, such as order-total.")],
     contract: Annotated[bool, typer.Option("--contract", help="The logic of a contract, not a utility.")] = False,
+    relay: Annotated[bool, typer.Option("--relay", help="A relay, which decides what messages travel.")] = False,
     folder: Annotated[Path | None, typer.Option(help="Folder of the project; by default NAME.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a project: a typed cryptlet, its tests, and the settings of your editor."""
     from fabric.cli.scaffold import Kind, project_of, write_project
 
-    project = project_of(name, Kind.CONTRACT if contract else Kind.UTILITY)
+    if contract and relay:
+        raise Malformed("--relay", "a project is one kind; leave --contract or --relay out")
+    project = project_of(name, Kind.CONTRACT if contract else Kind.RELAY if relay else Kind.UTILITY)
     target = folder or Path(name)
     _check_free(target)
     files = write_project(target, project)
@@ -31,7 +34,7 @@ def new(
         document = {"folder": str(target), "name": name, "kind": project.kind, "files": [str(path) for path in files]}
         typer.echo(json.dumps(document))
         return
-    typer.echo(f"made {target}, a {project.kind} cryptlet")
+    typer.echo(f"made {target}, a {project.templates} cryptlet")
     for path in files:
         typer.echo(f"  {path}")
     typer.echo(f"next: cryptlet test {target}")

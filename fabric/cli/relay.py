@@ -11,10 +11,16 @@ from fabric.cli.calls import DEFAULT_STATE, AsJson, State, open_client
 from fabric.cli.plain import plain
 
 if TYPE_CHECKING:
-    from fabric.client import MessageInfo, MessageList, MessageTrace
+    from collections.abc import Callable
+
+    from fabric.client import Client, MessageInfo, MessageList, MessageTrace
 
 app = typer.Typer(no_args_is_help=True, help="Messages between ledgers: where they are and why they wait.")
 Name = Annotated[str, typer.Argument(metavar="MSG", help="The message's id, or its first 8 digits or more.")]
+_LOOK_SECONDS = 0.25
+_ENDED = frozenset({"acknowledged", "refunded"})
+_PEOPLE = frozenset({"operator", "recipient", "sender", "channel-parties"})
+"""Parties that are no ledger and not time alone."""
 
 
 @app.command()
@@ -35,11 +41,16 @@ def status(state: State = DEFAULT_STATE, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def trace(message: Name, state: State = DEFAULT_STATE, as_json: AsJson = False) -> None:
+def trace(
+    message: Name,
+    wait: Annotated[int, typer.Option(min=0, help="Seconds to wait until it has ended.")] = 0,
+    state: State = DEFAULT_STATE,
+    as_json: AsJson = False,
+) -> None:
     """Show every step that a message took."""
     import asyncio
 
-    found = asyncio.run(_trace(state, message))
+    found = asyncio.run(_trace(state, message, wait, _has_ended))
     if as_json:
         typer.echo(json.dumps(message_document(found.message) | {"steps": _step_documents(found)}))
         return
@@ -55,11 +66,16 @@ def trace(message: Name, state: State = DEFAULT_STATE, as_json: AsJson = False) 
 
 
 @app.command()
-def why(message: Name, state: State = DEFAULT_STATE, as_json: AsJson = False) -> None:
+def why(
+    message: Name,
+    wait: Annotated[int, typer.Option(min=0, help="Seconds to wait until it has ended or somebody must act.")] = 0,
+    state: State = DEFAULT_STATE,
+    as_json: AsJson = False,
+) -> None:
     """Say where a message is, why it waits, who must act, and what to do next."""
     import asyncio
 
-    found = asyncio.run(_trace(state, message)).message
+    found = asyncio.run(_trace(state, message, wait, _rests)).message
     if as_json:
         typer.echo(json.dumps(message_document(found)))
         return
@@ -148,9 +164,45 @@ async def _listed(state: Path) -> "MessageList":
         return await client.messages()
 
 
-async def _trace(state: Path, name: str) -> "MessageTrace":
+def _has_ended(found: "MessageInfo") -> bool:
+    return found.state in _ENDED
+
+
+def _rests(found: "MessageInfo") -> bool:
+    """Says whether a message has ended, or goes on only when a person acts."""
+    return _has_ended(found) or found.party in _PEOPLE
+
+
+async def _trace(state: Path, name: str, wait: int, is_enough: "Callable[[MessageInfo], bool]") -> "MessageTrace":
     async with open_client(state) as client:
-        return await client.message(name)
+        return await _awaited(client, name, wait, is_enough) if wait else await client.message(name)
+
+
+async def _awaited(
+    client: "Client", name: str, seconds: int, is_enough: "Callable[[MessageInfo], bool]"
+) -> "MessageTrace":
+    """Returns a message once it is far enough; one that is not known yet may still become final on its ledger."""
+    import asyncio
+
+    from fabric.client import RemoteError
+    from fabric.core.errors import NotFound, ProofNotReady
+
+    last = f"no message {name}"
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                try:
+                    found = await client.message(name)
+                except RemoteError as error:
+                    if error.remote_code != NotFound.code:
+                        raise
+                else:
+                    if is_enough(found.message):
+                        return found
+                    last = f"message {found.message.message.id.hex()[:16]}: {found.message.meaning}"
+                await asyncio.sleep(_LOOK_SECONDS)
+    except TimeoutError as error:
+        raise ProofNotReady(f"{last}, after {seconds} s") from error
 
 
 async def _retry(state: Path, name: str, reason: str) -> "MessageInfo":

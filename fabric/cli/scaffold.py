@@ -25,23 +25,39 @@ RULE: Final = f"expected words of a-z and 0-9 joined by -, beginning with a lett
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _TAKEN_CLASSES: Final = frozenset(
     {"AwareDatetime", "BaseModel", "ConfigDict", "Context", "ContractCryptlet", "Cryptlet", "Field", "InvalidInput"}
-    | {"Decision", "Delivery", "Line", "Order", "Total"}
+    | {"AcknowledgementLetter", "DeliveryLetter", "Final", "LedgerEvents", "ValidationError"}
+    | {"Claim", "Decision", "Delivery", "Line", "Order", "Total"}
 )
 """Names that a template uses for something else."""
 
 
 class Kind(StrEnum):
-    """What a project is about; the value is the kind in ``cryptlet.toml``."""
+    """What a project is about; the value names the folder of its templates."""
 
     UTILITY = "utility"
     CONTRACT = "contract"
+    RELAY = "relay"
+
+    @property
+    def cryptlet(self) -> str:
+        """The kind in ``cryptlet.toml``: a relay is a utility whose two methods the fabric itself calls."""
+        return "contract" if self is Kind.CONTRACT else "utility"
 
 
-_EXAMPLES: Final = {Kind.UTILITY: ("total", "order.json"), Kind.CONTRACT: ("decide", "delivery.json")}
-_MODELS: Final = {Kind.UTILITY: ("Line", "Order", "Total"), Kind.CONTRACT: ("Decision", "Delivery")}
+_EXAMPLES: Final = {
+    Kind.UTILITY: ("total", "order.json"),
+    Kind.CONTRACT: ("decide", "delivery.json"),
+    Kind.RELAY: ("deliver", "sent.json"),
+}
+_MODELS: Final = {
+    Kind.UTILITY: ("Line", "Order", "Total"),
+    Kind.CONTRACT: ("Decision", "Delivery"),
+    Kind.RELAY: ("MOST_CENTS", "Claim"),
+}
 _DESCRIPTIONS: Final = {
     Kind.UTILITY: "Adds up the lines of an order.",
     Kind.CONTRACT: "Releases a deposit when goods were delivered in time.",
+    Kind.RELAY: "Carries claims between two ledgers, up to an amount.",
 }
 
 
@@ -53,9 +69,10 @@ class Project:
         name: the cryptlet's name.
         package: its import name.
         class_name: its class.
-        kind: ``utility`` or ``contract``.
+        templates: folder of its templates: ``utility``, ``contract`` or ``relay``.
+        kind: ``utility`` or ``contract``, as ``cryptlet.toml`` says it.
         description: one line for people.
-        method: the method of the template's class.
+        method: the method of the template's class that its example is for.
         example: file with an input of it.
         imports: what its test imports, in the order in which ruff wants it.
     """
@@ -63,6 +80,7 @@ class Project:
     name: str
     package: str
     class_name: str
+    templates: str
     kind: str
     description: str
     method: str
@@ -82,8 +100,11 @@ def project_of(name: str, kind: Kind) -> Project:
     camel = "".join(word.capitalize() for word in name.split("-"))
     class_name = camel + "Service" if camel in _TAKEN_CLASSES else camel
     method, example = _EXAMPLES[kind]
-    imports = ", ".join(sorted((class_name, *_MODELS[kind])))
-    return Project(name, package, class_name, kind.value, _DESCRIPTIONS[kind], method, example, imports)
+    constants = [each for each in _MODELS[kind] if each.isupper()]
+    models = [each for each in _MODELS[kind] if not each.isupper()]
+    imports = ", ".join([*constants, *sorted((class_name, *models))])
+    names = (name, package, class_name)
+    return Project(*names, kind.value, kind.cryptlet, _DESCRIPTIONS[kind], method, example, imports)
 
 
 def write_project(folder: Path, project: Project) -> list[Path]:
@@ -105,7 +126,7 @@ def write_project(folder: Path, project: Project) -> list[Path]:
 
 
 def _files(project: Project) -> Iterator[tuple[Path, str]]:
-    for root in (TEMPLATES / "project", TEMPLATES / project.kind):
+    for root in (TEMPLATES / "project", TEMPLATES / project.templates):
         for template in sorted(root.rglob("*.tmpl")):
             text = Template(template.read_text(encoding="utf-8")).substitute(asdict(project))
             yield _target(template.relative_to(root), project), text

@@ -5,7 +5,7 @@ Exit codes: 0 accepted, 3 refused, 2 unreadable.
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -100,9 +100,13 @@ def _print_accepted(path: Path, verified: "Verified", *, as_json: bool) -> None:
         "isolation": verified.isolation,
         "output": verified.proof.output,
     }
+    sources = cast("list[dict[str, object]]", verified.proof.statement["sources"])
     if as_json:
-        typer.echo(json.dumps({"accepted": True, "proof": str(path)} | facts))
+        typer.echo(json.dumps({"accepted": True, "proof": str(path), "sources": sources} | facts))
         return
     typer.echo("accepted")
     for name, value in facts.items():
         typer.echo(f"  {name:12} {plain(value) if isinstance(value, str) else json.dumps(value)}")
+    for each in sources:
+        rests = f"{each['event']}, message {each['message']}: {each['source']}, {each['status']}"
+        typer.echo(f"  {'rests on':12} {plain(rests)}")

@@ -45,6 +45,14 @@ class Containers(Protocol):
 
 
 @dataclass(frozen=True)
+class _Informed:
+    """A call as the cryptlet gets it, facts in the place of proofs, and the ledger events that it rests on."""
+
+    call: Invocation
+    sources: tuple[Witnessed, ...]
+
+
+@dataclass(frozen=True)
 class Runner:
     """Runs batches for one enclave.
 
@@ -77,10 +85,10 @@ class Runner:
         failures = {call.id: failure for call in request.invocations if (failure := _refusal(call, binding, loaded))}
         witnessed = await self._witness(binding, [call for call in request.invocations if call.id not in failures])
         failures |= {name: found for name, found in witnessed.items() if isinstance(found, Failure)}
-        sources = {name: found for name, found in witnessed.items() if not isinstance(found, Failure)}
+        informed = {name: found for name, found in witnessed.items() if not isinstance(found, Failure)}
         admitted = [call for call in request.invocations if call.id not in failures]
-        outcomes = await self._execute(loaded, [_informed(call, sources[call.id]) for call in admitted])
-        sealed = await self._record(binding, loaded, [(call, sources[call.id]) for call in admitted], outcomes)
+        outcomes = await self._execute(loaded, [informed[call.id].call for call in admitted])
+        sealed = await self._record(binding, loaded, [(call, informed[call.id].sources) for call in admitted], outcomes)
         outcomes |= {invocation: Outcome(invocation, None, failure) for invocation, failure in failures.items()}
         return RunResult(tuple(outcomes[call.id] for call in request.invocations), await self._sign(binding, sealed))
 
@@ -103,14 +111,12 @@ class Runner:
     def _kind_names(self) -> dict[DestinationId, str]:
         return {destination.id: destination.kind for destination in self.config.destinations}
 
-    async def _witness(
-        self, binding: Binding, calls: Sequence[Invocation]
-    ) -> dict[InvocationId, tuple[Witnessed, ...] | Failure]:
+    async def _witness(self, binding: Binding, calls: Sequence[Invocation]) -> dict[InvocationId, _Informed | Failure]:
         """Checks the ledger events that each call rests on, before any code of the cryptlet runs."""
-        found: dict[InvocationId, tuple[Witnessed, ...] | Failure] = {}
+        found: dict[InvocationId, _Informed | Failure] = {}
         for call in calls:
             try:
-                found[call.id] = check_sources(binding, call.input, kind_of)
+                found[call.id] = _informed(call, check_sources(binding, call.input, kind_of))
             except FabricError as error:
                 found[call.id] = _failure(error)
             if binding.sources:
@@ -207,9 +213,8 @@ def _refusal(call: Invocation, binding: Binding, loaded: LoadedBundle) -> Failur
     return None
 
 
-def _informed(call: Invocation, sources: Sequence[Witnessed]) -> Invocation:
-    """Returns the call as the cryptlet gets it: facts in the place of proofs."""
-    return replace(call, input=input_of(call.input, sources)) if sources else call
+def _informed(call: Invocation, sources: tuple[Witnessed, ...]) -> _Informed:
+    return _Informed(replace(call, input=input_of(call.input, sources)) if sources else call, sources)
 
 
 def _call(call: Invocation, seed: bytes) -> Call:

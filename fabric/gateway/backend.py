@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from fabric.bindings.authorise import check_caller, check_hardware, check_routes
 from fabric.core import canonical
 from fabric.core.clock import Clock
-from fabric.core.errors import NotFound, Refused, Unauthorized
+from fabric.core.errors import Malformed, NotFound, Refused, Unauthorized, VerificationError
 from fabric.core.ids import BindingVersion, DestinationId, Digest, InvocationId, caller_account
 from fabric.gateway.endpoint import LOCAL_CALLER
 from fabric.gateway.kinds import load_kind
@@ -18,15 +18,17 @@ from fabric.invoke.prove import prove
 from fabric.relay.model import RELAY_CALLER
 from fabric.store.store import Store
 from fabric.store.values import Anchor as StoredAnchor
-from fabric.store.values import Effect, StoredResult, WorkState
+from fabric.store.values import Effect, RowTampered, StoredResult, WorkState
 from fabric.trust.binding import Binding
 from fabric.trust.destination import Destination
 from fabric.trust.kind import Status
 from fabric.trust.publication import Publication
+from fabric.trust.verifier import STEPS, verify
 from fabric.wire.service import Anchor, Answer, InvokeReply, InvokeRequest, Result
 
 _HEX_VERSION: Final = 64
 _RELAY: Final = caller_account(RELAY_CALLER)
+POLICY_STEP: Final = STEPS[-1]
 
 
 @dataclass(frozen=True)
@@ -104,10 +106,22 @@ class Backend:
         )
 
     async def proof(self, caller: str, invocation: InvocationId, destination: DestinationId) -> bytes:
-        """Returns the proof file; raises as ``prove``, and ``NotFound`` for another caller's result."""
+        """Returns the proof file, which holds together.
+
+        Raises:
+            NotFound: as ``prove``, and for another caller's result.
+            ProofNotReady: as ``prove``.
+            RowTampered: what is stored of the result, its batch, its receipt or its attestation was changed.
+        """
         await self._own(caller, invocation)
         destinations = {name: item.destination for name, item in self._ledgers.items()}
-        return await prove(self._store, destinations, (invocation, destination))
+        part = f"what is stored for the proof of invocation {invocation.hex()}"
+        try:
+            proof = await prove(self._store, destinations, (invocation, destination))
+        except Malformed as error:
+            raise RowTampered(part, str(error)) from error
+        _check_consistent(proof, part)
+        return proof
 
     async def put_blob(self, caller: str, data: bytes) -> Digest:  # noqa: ARG002 - every known caller may
         """Stores bytes and wakes requests that wait for them."""
@@ -178,6 +192,15 @@ class Backend:
             consumption_locator="" if consumption is None else str((consumption.receipt or {}).get("locator", "")),
             cost={str(name): int(value) for name, value in cost.items()} if isinstance(cost, dict) else {},  # type: ignore[arg-type]
         )
+
+
+def _check_consistent(proof: bytes, part: str) -> None:
+    """Checks a proof before anybody is given it: every step but the policy, which is the receiver's."""
+    try:
+        verify(proof, None, load_kind)
+    except VerificationError as error:
+        if error.step != POLICY_STEP:
+            raise RowTampered(part, str(error)) from error
 
 
 def _status(effect: Effect, final: Status) -> str:

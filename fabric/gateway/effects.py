@@ -8,6 +8,7 @@ from fabric.core.ids import Digest
 from fabric.gateway.ledgers import Ledgers
 from fabric.relay.relay import AT_BINDING, Relay
 from fabric.store.store import Store
+from fabric.store.values import reading, require
 from fabric.trust.binding import Binding
 from fabric.trust.policy import Policy, Publisher
 from fabric.trust.publication import Publication, parse_publication
@@ -65,5 +66,15 @@ async def effects_of_start(store: Store, ledgers: Ledgers, policy: PolicyFile, r
     for binding in await store.bindings.all():
         document = await store.publications.get(binding.measurement)
         if document is not None:
-            await effects.in_force(binding, parse_publication(canonical.decode(document)))
+            await effects.in_force(binding, _stored_publication(binding, document))
     return effects
+
+
+def _stored_publication(binding: Binding, document: bytes) -> Publication:
+    """Reads a stored publication, whose publisher the policy is to accept; raises ``RowTampered``."""
+    part = f"publication of {binding.measurement.hex()}"
+    with reading(part):
+        publication = parse_publication(canonical.decode(document))
+    holds = publication.measurement == binding.measurement and publication.is_signed()
+    require(part, holds=holds, reason="not the statement that its publisher signed")
+    return publication

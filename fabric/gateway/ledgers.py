@@ -17,7 +17,7 @@ from fabric.gateway.founding import LedgerOpener, Standing, relayer_key, sequenc
 from fabric.gateway.signing import LogSigner, Relayer, open_signer
 from fabric.gateway.state import State
 from fabric.invoke.acceptor import Acceptor, submit_events
-from fabric.ledger.dispatcher import Dispatcher
+from fabric.ledger.dispatcher import Dispatcher, pace_of
 from fabric.ledger.port import CallTaker, Ledger, RequestSource
 from fabric.ledger.resume import Resumed, recall, resume
 from fabric.ledger.watcher import Watcher, requests_of
@@ -216,7 +216,7 @@ async def _open(item: Standing, store: Store, state: State, clock: Clock, reache
     except BaseException:
         await signer.aclose()
         raise
-    dispatcher = Dispatcher(ledger, store.outbox, clock, reached=reached)
+    dispatcher = Dispatcher(ledger, store.outbox, clock, reached=reached, pace=pace_of(ledger))
     return Working(item.name, ledger, signer, dispatcher, item.founded.accept_asserted)
 
 

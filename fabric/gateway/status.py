@@ -40,6 +40,7 @@ TABLE: Final[dict[str, Row]] = {
     "attestation": Row("UNAVAILABLE", 5),
     "signing": Row("UNAVAILABLE", 5),
     "store": Row("UNAVAILABLE", 5),
+    "row-tampered": Row("FAILED_PRECONDITION", 5),
     "ledger": Row("FAILED_PRECONDITION", 6),
     "rule-violation": Row("FAILED_PRECONDITION", 6),
     "ledger-unavailable": Row("UNAVAILABLE", 6),

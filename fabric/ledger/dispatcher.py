@@ -5,7 +5,7 @@ anywhere by a crash: what it stores before it sends, and what it asks before it 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,9 +19,9 @@ from fabric.ledger import outbox
 from fabric.ledger.alarm import Alarm, Pause
 from fabric.ledger.entries import Entry, work_of
 from fabric.ledger.guard import Guard
-from fabric.ledger.port import Ledger, Submission
+from fabric.ledger.port import InOrder, Ledger, Submission
 from fabric.store.outbox import Change, Outbox
-from fabric.store.values import OutboxRow, WorkState
+from fabric.store.values import OutboxRow, Spoiled, WorkKind, WorkState
 
 _log = structlog.get_logger(__name__)
 
@@ -44,6 +44,13 @@ class Pace:
     gather_seconds: float = 0.05
     window: int = WINDOW
     consume_after: tuple[WorkState, ...] = (WorkState.INCLUDED, WorkState.FINAL)
+
+
+def pace_of(ledger: Ledger) -> Pace:
+    """Returns how a ledger is driven: on one that keeps the order, records go right behind their settlement."""
+    if isinstance(ledger, InOrder):
+        return Pace(consume_after=(WorkState.SUBMITTED, WorkState.INCLUDED, WorkState.FINAL))
+    return Pace()
 
 
 class Dispatcher:
@@ -77,6 +84,8 @@ class Dispatcher:
         self._known: dict[int, Entry] = {}
         # Rows of which the ledger said, to this process, that it has not seen them: only these are sent again.
         self._absent: set[int] = set()
+        # Whether the last round settled what other work waits for, and whether it was followed by this one at once.
+        self._freed = self._hurried = False
 
     def wake(self) -> None:
         """Ends the pause: there is new work. Call it on the event loop."""
@@ -105,6 +114,10 @@ class Dispatcher:
             moved = await self.round()
         except Reorged as error:
             await self._guard.close(error)
+            return
+        # Records go right behind their settlement, but not twice in a row: under load others are waited for.
+        self._hurried, self._freed = self._freed and not self._hurried, False
+        if self._hurried:
             return
         if moved:
             # What comes meanwhile travels together: a ledger transaction for many batches instead of one for each.
@@ -146,9 +159,20 @@ class Dispatcher:
     async def _entries(self, rows: Sequence[OutboxRow]) -> list[Entry]:
         unknown = [row for row in rows if row.seq not in self._known]
         bodies = await self._store.bodies(unknown) if unknown else {}
-        works = {seq: work_of(body) for seq, body in bodies.items()}
+        spoiled = {seq: body for seq, body in bodies.items() if isinstance(body, Spoiled)}
+        if spoiled:
+            await self._set_aside([row for row in rows if row.seq in spoiled], spoiled)
+        works = {seq: work_of(body) for seq, body in bodies.items() if not isinstance(body, Spoiled)}
         works |= {row.seq: self._known[row.seq].work for row in rows if row.seq in self._known}
-        return [Entry(row, works[row.seq], row.progress) for row in rows]
+        return [Entry(row, works[row.seq], row.progress) for row in rows if row.seq in works]
+
+    async def _set_aside(self, rows: Sequence[OutboxRow], spoiled: Mapping[int, Spoiled]) -> None:
+        """Refuses rows whose bodies were changed before anything was made of them; others keep what they have."""
+        told = [row for row in rows if row.progress.reason != spoiled[row.seq].reason]
+        for row in told:
+            _log.error("row was tampered with", destination=self._id.hex(), reason=spoiled[row.seq].reason)
+        changes = [Change(row, outbox.spoiled(row.progress, spoiled[row.seq].reason)) for row in told]
+        await self._store.save(changes)
 
     async def _prepare(self, flying: Sequence[Entry]) -> list[Entry]:
         before_it = sum(entry.progress.state is not WorkState.INCLUDED for entry in flying)
@@ -230,12 +254,19 @@ class Dispatcher:
         """Stores what changed; says whether any work is in another state than it was stored in."""
         changed = [entry for entry in entries if entry.progress != entry.row.progress]
         await self._store.save([Change(entry.row, entry.progress, entry.if_asked) for entry in changed])
+        self._freed = self._freed or any(map(self._frees, changed))
         moved = any(entry.progress.state is not entry.row.progress.state for entry in changed)
         for entry in changed:
             entry.row = OutboxRow(
                 entry.row.seq, entry.row.destination, entry.row.kind, entry.row.work_id, entry.progress
             )
         return moved
+
+    def _frees(self, entry: Entry) -> bool:
+        """Says whether a change lets records go that waited for a settlement."""
+        before, after = entry.row.progress.state, entry.progress.state
+        settled = self._pace.consume_after
+        return entry.row.kind is WorkKind.SETTLE and after in settled and before not in settled
 
     async def _rest(self) -> None:
         """Waits for new work, and while any is left no longer than the pause between two questions."""

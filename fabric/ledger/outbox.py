@@ -98,6 +98,12 @@ def reopened(progress: Progress, reason: str) -> Progress:
     return replace(progress, state=state, attempts=0, next_attempt=0, receipt=None, reason=reason)
 
 
+def spoiled(progress: Progress, reason: str) -> Progress:
+    """Returns work whose stored body is not its own: refused if new, else left to what may be on its way."""
+    state = WorkState.REFUSED if progress.state is WorkState.NEW else progress.state
+    return replace(progress, state=state, reason=reason)
+
+
 def submission_of(progress: Progress) -> Submission | None:
     """Returns the stored submission."""
     if progress.submission is None:

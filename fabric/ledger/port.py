@@ -10,7 +10,7 @@ its effect, whoever sent it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fabric.core.canonical import JsonObject
 from fabric.core.ids import (
@@ -270,6 +270,20 @@ class MailboxPage:
     def count(self) -> int:
         """How many events it holds."""
         return len(self.events)
+
+
+@runtime_checkable
+class InOrder(Protocol):
+    """A ledger that executes what one account submits in the order in which it was prepared.
+
+    So a record may be sent behind the settlement that it needs, into the same block. Where the order is lost after all
+    (a dropped submission is prepared anew), the record is refused as ``NotSettled`` and is sent again.
+    """
+
+    @property
+    def nonces_in_order(self) -> bool:
+        """Always true; a ledger of which it is not does not have it."""
+        ...
 
 
 class Ledger(Protocol):

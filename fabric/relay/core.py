@@ -36,6 +36,7 @@ _FAILURES: Final = {
     "not-found": Reason.NO_BUNDLE,
     "unauthorized": Reason.CALLER_NOT_NAMED,
     "ledger-unavailable": Reason.NO_PROOF,
+    "malformed": Reason.RELAY_REFUSED,
 }
 """Codes of what became of an attempt. Any other is the cryptlet's where it is stored, and want of an enclave's else."""
 _RULES: Final = {

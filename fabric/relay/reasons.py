@@ -106,6 +106,12 @@ MEANINGS: Final[Mapping[Reason, Meaning]] = {
         meaning="the enclave does not take the proof of the event",
         advice="compare the roots of trust in the binding's sources with the ledger's own",
     ),
+    Reason.RELAY_REFUSED: Meaning(
+        Party.SENDER,
+        passes=False,
+        meaning="its relay refuses to carry it",
+        advice="send another one that it carries; what it does not deliver expires and is refunded",
+    ),
     Reason.CRYPTLET_FAILED: Meaning(
         Party.OPERATOR,
         passes=True,

@@ -11,6 +11,8 @@ messages travel: it returns ``deliver(event)`` or ``acknowledge(event)``, or rai
 Import this module by its own name, ``fabric.sdk.messages``; other cryptlets do not pay for its models.
 """
 
+import base64
+import binascii
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -73,6 +75,14 @@ class LedgerEvent(_Value):
     position: int
     status: str
     source: Shown
+
+    @property
+    def body(self) -> bytes:
+        """What ``data`` stands for: of ``sent`` the message's body; raises ``InvalidInput`` for what is no base64."""
+        try:
+            return base64.b64decode(self.data, validate=True)
+        except binascii.Error as error:
+            raise InvalidInput(f"data: no base64: {error}") from error
 
 
 class LedgerEvents(_Value):

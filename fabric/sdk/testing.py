@@ -1,10 +1,12 @@
 """Testing: run a cryptlet in an author's own unit test, through the same checks as in a container, without one.
 
 verdict = run(ColdChain, ColdChain.judge, Path("good.csv").read_bytes())
+letter = run(Relay, Relay.deliver, told("sent", b"a claim"))
 """
 
+import base64
 import hashlib
-from typing import Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from pydantic import BaseModel
 
@@ -15,6 +17,9 @@ from fabric.sdk.context import Context
 from fabric.sdk.cryptlet import Cryptlet
 from fabric.sdk.runner import Loaded
 from fabric.sdk.shapes import Marked
+
+if TYPE_CHECKING:
+    from fabric.sdk.messages import LedgerEvents, Told
 
 AS_OF: Final = 1_767_225_600
 """2026-01-01T00:00:00Z, the time of a test that names none."""
@@ -33,6 +38,42 @@ def context(name: str = "test", *, as_of: int = AS_OF, state_version: int = 0) -
     """
     digest = hashlib.sha256(name.encode()).digest()
     return Context.of(digest, as_of, hashlib.sha256(digest).digest(), state_version)
+
+
+def told(event: "Told", data: bytes = b"", name: str = "test") -> "LedgerEvents":
+    """Returns what a relay is given of one message: an event that its ledger proved.
+
+    Args:
+        event: what happened.
+        data: of ``sent`` the message's body, of ``delivered`` the recipient's result.
+        name: any text; another one is another message.
+    """
+    from fabric.sdk.messages import LedgerEvent, LedgerEvents, LedgerMessage  # noqa: PLC0415 - others do not pay for it
+
+    def word(field: str) -> str:
+        return hashlib.sha256(f"{name} {field}".encode()).hexdigest()
+
+    message = LedgerMessage(
+        channel=word("channel"),
+        source=word("source"),
+        destination=word("destination"),
+        sender=word("sender"),
+        recipient=word("recipient"),
+        sequence=0,
+        expiry=AS_OF + 3_600,
+        body=hashlib.sha256(data if event == "sent" else b"").hexdigest(),
+    )
+    one = LedgerEvent(
+        destination=message.source if event == "sent" else message.destination,
+        event=event,
+        message=message,
+        data=base64.b64encode(data).decode(),
+        time=AS_OF,
+        position=1,
+        status="final",
+        source="proven",
+    )
+    return LedgerEvents(events=(one,))
 
 
 @overload

@@ -20,6 +20,8 @@ from fabric.store.values import (
     StoredAttestation,
     WorkKind,
     WorkState,
+    reading,
+    require,
 )
 from fabric.trust.attestation import AttestationResult
 
@@ -70,7 +72,7 @@ def newest_attestation(connection: Connection, key_id: Digest) -> StoredAttestat
     """Returns the newest stored result of a key set."""
     query = select(attestations).where(attestations.c.key_id == key_id)
     row = connection.execute(query.order_by(attestations.c.seq.desc()).limit(1)).mappings().first()
-    return None if row is None else StoredAttestation(register_body(row), row["evidence"])
+    return None if row is None else StoredAttestation(_checked(row), row["evidence"])
 
 
 def attestation_at(connection: Connection, key_id: Digest, time: int | None) -> StoredAttestation | None:
@@ -82,10 +84,20 @@ def attestation_at(connection: Connection, key_id: Digest, time: int | None) -> 
         return newest_attestation(connection, key_id)
     query = select(attestations).where(attestations.c.key_id == key_id).order_by(attestations.c.seq.desc())
     for row in connection.execute(query).mappings():
-        body = register_body(row)
+        body = _checked(row)
         if body.result.not_before <= time <= body.result.not_after:
             return StoredAttestation(body, row["evidence"])
     return newest_attestation(connection, key_id)
+
+
+def _checked(row: RowMapping) -> RegisterBody:
+    """Reads a result and compares it with the digest and keys that it is stored under; raises ``RowTampered``."""
+    part = f"attestation {row['digest'].hex()}"
+    with reading(part):
+        body = register_body(row)
+    holds = (body.result.digest, body.result.keys.id) == (row["digest"], row["key_id"])
+    require(part, holds=holds, reason="not the result of its digest")
+    return body
 
 
 def register_body(row: RowMapping) -> RegisterBody:

@@ -2,11 +2,12 @@
 
 from functools import partial
 
-from sqlalchemy import Connection, Select, delete, insert, select
+from sqlalchemy import Connection, Row, Select, delete, insert, select
 
 from fabric.core.ids import BindingVersion, Measurement
 from fabric.store.database import Database
 from fabric.store.schema import bindings, publications
+from fabric.store.values import reading, require
 from fabric.trust.binding import Binding
 
 
@@ -27,8 +28,8 @@ class Bindings:
                 "document": binding.document,
                 "created": created,
             }
-            newest = connection.scalar(_newest(binding.name))
-            if newest != binding.document:
+            newest = connection.execute(_newest(binding.name)).first()
+            if newest is None or newest.document != binding.document:
                 connection.execute(delete(bindings).where(bindings.c.version == binding.version))
                 connection.execute(insert(bindings).values(values))
 
@@ -36,23 +37,22 @@ class Bindings:
 
     async def get(self, version: BindingVersion) -> Binding | None:
         """Returns a binding by its version."""
-        query = select(bindings.c.document).where(bindings.c.version == version)
-        return _parsed(await self._database.read(lambda connection: connection.scalar(query)))
+        query = select(bindings.c.version, bindings.c.name, bindings.c.document).where(bindings.c.version == version)
+        return await self._database.read(partial(_binding, query=query))
 
     async def named(self, name: str) -> Binding | None:
         """Returns the binding that a name means now."""
-        query = _newest(name)
-        return _parsed(await self._database.read(lambda connection: connection.scalar(query)))
+        return await self._database.read(partial(_binding, query=_newest(name)))
 
     async def all(self) -> tuple[Binding, ...]:
         """Returns the binding that each name means now, in the order of the names."""
-        query = select(bindings.c.name, bindings.c.document).order_by(bindings.c.seq)
+        query = select(bindings.c.version, bindings.c.name, bindings.c.document).order_by(bindings.c.seq)
 
-        def work(connection: Connection) -> dict[str, bytes]:
-            return {row.name: row.document for row in connection.execute(query)}
+        def work(connection: Connection) -> dict[str, Binding]:
+            return {row.name: _parsed(row) for row in connection.execute(query)}
 
         newest = await self._database.read(work)
-        return tuple(Binding.parse(newest[name]) for name in sorted(newest))
+        return tuple(newest[name] for name in sorted(newest))
 
 
 class Publications:
@@ -83,10 +83,21 @@ def publication_of(connection: Connection, measurement: Measurement) -> bytes | 
     return connection.scalar(query)
 
 
-def _newest(name: str) -> Select[bytes]:
-    query = select(bindings.c.document).where(bindings.c.name == name)
+def _newest(name: str) -> Select[bytes, str, bytes]:
+    query = select(bindings.c.version, bindings.c.name, bindings.c.document).where(bindings.c.name == name)
     return query.order_by(bindings.c.seq.desc()).limit(1)
 
 
-def _parsed(document: bytes | None) -> Binding | None:
-    return None if document is None else Binding.parse(document)
+def _binding(connection: Connection, query: Select[bytes, str, bytes]) -> Binding | None:
+    row = connection.execute(query).first()
+    return None if row is None else _parsed(row)
+
+
+def _parsed(row: Row[bytes, str, bytes]) -> Binding:
+    """Reads a binding and compares it with the version and name that it is stored under; raises ``RowTampered``."""
+    part = f"binding {row.name!r} of version {row.version.hex()}"
+    with reading(part):
+        binding = Binding.parse(row.document)
+    holds = (binding.version, binding.name) == (row.version, row.name)
+    require(part, holds=holds, reason="not the document of its version")
+    return binding

@@ -132,7 +132,7 @@ def _transact(engine: Engine, work: Callable[[Connection], _T]) -> _T:
 
 
 def _attempt(engine: Engine, work: Callable[[Connection], _T]) -> _T:
-    with engine.connect() as connection:
+    with _connected(engine) as connection:
         try:
             transaction = connection.begin()
             result = work(connection)
@@ -142,6 +142,13 @@ def _attempt(engine: Engine, work: Callable[[Connection], _T]) -> _T:
             raise
         transaction.commit()
     return result
+
+
+def _connected(engine: Engine) -> Connection:
+    try:
+        return engine.connect()
+    except DBAPIError as error:
+        raise StoreError(f"the database cannot be opened: {_text(error)}") from error
 
 
 def _upgrade(connection: Connection) -> None:
@@ -164,9 +171,11 @@ def _upgrade(connection: Connection) -> None:
 
 def _converted(error: Exception) -> StoreError:
     """Returns our error. SQLAlchemy's own text repeats the parameters, which are people's inputs, and so do details."""
-    failed = error.__cause__ if isinstance(error, _Broken) else error
-    cause = getattr(failed, "orig", None) or failed
-    primary = getattr(getattr(cause, "diag", None), "message_primary", None)
-    text = primary or str(cause).partition("\n")[0]
     kind = Conflict if isinstance(error, IntegrityError) else StoreError
-    return kind(f"the database did not commit: {type(cause).__name__}: {text}")
+    return kind(f"the database did not commit: {_text(error.__cause__ if isinstance(error, _Broken) else error)}")
+
+
+def _text(error: BaseException | None) -> str:
+    cause = getattr(error, "orig", None) or error
+    primary = getattr(getattr(cause, "diag", None), "message_primary", None)
+    return f"{type(cause).__name__}: {primary or str(cause).partition(chr(10))[0]}"

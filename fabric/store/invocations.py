@@ -1,9 +1,9 @@
 """What became of invocations, in bulk by id or by a caller's own keys, and where their records stand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, Integer, RowMapping, cast, func, select
 
 from fabric.core.errors import NotFound
 from fabric.core.ids import (
@@ -13,6 +13,7 @@ from fabric.core.ids import (
     DestinationId,
     Digest,
     InvocationId,
+    sha256,
 )
 from fabric.core.model import Failure, Outcome
 from fabric.store.blobs import BlobStore
@@ -20,7 +21,8 @@ from fabric.store.bulk import chunks
 from fabric.store.codec import read_receipt
 from fabric.store.database import Database
 from fabric.store.schema import batches, invocations, outbox, records
-from fabric.store.values import Anchor, Effect, StoredResult, WorkKind, WorkState
+from fabric.store.values import Anchor, Effect, StoredResult, WorkKind, WorkState, reading, require
+from fabric.trust.record import RECORD_BYTES, Record
 
 _RESULT = (
     invocations.c.id,
@@ -68,6 +70,7 @@ class Invocations:
 
         Raises:
             NotFound: never accepted.
+            RowTampered: the stored bytes are not of their digest.
             VerificationError: step ``blob``: the kept file was tampered with.
         """
 
@@ -81,6 +84,8 @@ class Invocations:
             message = f"no invocation {invocation.hex()}"
             raise NotFound(message)
         data, digest = found
+        part = f"input of invocation {invocation.hex()}"
+        require(part, holds=data is None or sha256(data) == digest, reason="not the bytes of its digest")
         return await self._blobs.get(digest) if data is None else data
 
     async def anchors(self, invocation: InvocationId) -> tuple[Anchor, ...]:
@@ -89,17 +94,43 @@ class Invocations:
 
 
 def effect_of(row: RowMapping) -> Effect:
-    """Reads how far an outbox row has come from its columns state, receipt, reason."""
-    return Effect(WorkState(row["state"]), read_receipt(row["receipt"]), row["reason"])
+    """Reads how far an outbox row has come from its columns state, receipt, reason; raises ``RowTampered``."""
+    with reading("a stored receipt"):
+        return Effect(WorkState(row["state"]), read_receipt(row["receipt"]), row["reason"])
 
 
 def _by_id(connection: Connection, ids: Sequence[InvocationId]) -> dict[InvocationId, StoredResult]:
-    found = {}
+    found: dict[InvocationId, StoredResult] = {}
     for part in chunks(ids):
         query = select(*_RESULT).where(invocations.c.id.in_(part))
-        for row in connection.execute(query).mappings():
-            found[InvocationId(row["id"])] = _result(row)
+        results = {InvocationId(row["id"]): _result(row) for row in connection.execute(query).mappings()}
+        if results:
+            _check_outputs(connection, results)
+        found |= results
     return found
+
+
+def _check_outputs(connection: Connection, results: Mapping[InvocationId, StoredResult]) -> None:
+    """Compares outputs with the records that were signed of them; raises ``RowTampered``. A failure has no record."""
+    # PostgreSQL counts bytes by integers of 32 bits.
+    start = cast(records.c.position * RECORD_BYTES + 1, Integer)
+    record = func.substr(batches.c.records, start, RECORD_BYTES)
+    query = (
+        select(invocations.c.id, record.label("record"))
+        .join(records, records.c.invocation == invocations.c.seq)
+        .join(batches, batches.c.seq == records.c.batch)
+        .where(invocations.c.id.in_(list(results)))
+    )
+    for row in connection.execute(query):
+        result = results[InvocationId(row.id)]
+        part = f"result of invocation {row.id.hex()}"
+        with reading(part):
+            signed = Record.decode(bytes(row.record))
+        output = result.outcome.output
+        holds = output is not None and sha256(output) == signed.output
+        require(part, holds=holds, reason="not the output of its record")
+        holds = (result.binding, result.input) == (signed.binding, signed.input) and row.id == signed.invocation
+        require(part, holds=holds, reason="not what its record says")
 
 
 def _result(row: RowMapping) -> StoredResult:

@@ -15,7 +15,7 @@ from fabric.store.bulk import chunks, insert_row, insert_rows
 from fabric.store.cursors import move_cursor
 from fabric.store.database import Database
 from fabric.store.mail import MailEvent, MailKind, MailPage, MessageState, OpenChannel, Passage, Reason, Step
-from fabric.store.messages import insert_steps, plain
+from fabric.store.messages import insert_steps
 from fabric.store.schema import ON_THE_WAY, channels, mail, messages
 from fabric.trust.message import Channel, Message
 
@@ -92,7 +92,7 @@ def _fresh(connection: Connection, events: Sequence[MailEvent]) -> list[MailEven
 def _values(event: MailEvent) -> tuple[object, ...]:
     subject = event.subject
     what = (event.destination, event.position, event.kind.value, subject.id, subject.encoded)
-    return (*what, event.data, event.time, event.place, plain(event.locator))
+    return (*what, event.data, event.time, event.place, event.locator)
 
 
 def _opened(connection: Connection, event: MailEvent, _now: int) -> None:

@@ -122,21 +122,16 @@ def insert_steps(connection: Connection, steps: Sequence[tuple[int, Step]]) -> N
             step.time,
             step.state.value,
             step.reason.value,
-            plain(step.detail),
+            step.detail,
             step.attempt,
             step.ledger,
-            plain(step.locator),
+            step.locator,
             step.ledger_time,
             step.invocation,
         )
         for seq, step in steps
     ]
     insert_rows(connection, message_steps, _STEP, rows)
-
-
-def plain(words: str) -> str:
-    """Returns text for people as every database keeps it: others wrote it, and PostgreSQL takes no zero character."""
-    return words.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _due_query(now: int) -> Select[Any]:
@@ -153,7 +148,7 @@ def _save(connection: Connection, changes: Sequence[MessageChange], now: int) ->
     for change in changes:
         row, passage = change.row, change.passage
         values = {name: getattr(passage, name) for name in _PASSAGE}
-        values |= {"detail": plain(passage.detail), "version": row.version + 1}
+        values["version"] = row.version + 1
         values["waits_on"] = MessageRow(row.seq, row.message, passage, 0, 0, 0).waits_on
         if change.step:
             values["changed"] = now

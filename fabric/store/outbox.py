@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Final
+from typing import Final, assert_never
 
-from sqlalchemy import Connection, Select, bindparam, exists, func, select, text, update
+from sqlalchemy import Connection, Select, bindparam, exists, func, literal, select, text, update
 
-from fabric.core.errors import StoreError
-from fabric.core.ids import DestinationId, InvocationId
+from fabric.core.errors import Malformed, StoreError
+from fabric.core.ids import DestinationId, InvocationId, expiry_id, sha256
 from fabric.store.attestations import register_body
 from fabric.store.bulk import chunks
 from fabric.store.codec import read_signatures
@@ -22,10 +22,15 @@ from fabric.store.values import (
     ExpireBody,
     OutboxRow,
     Progress,
+    RegisterBody,
+    RowTampered,
     SettleBody,
+    Spoiled,
     WorkBody,
     WorkKind,
     WorkState,
+    reading,
+    require,
 )
 from fabric.trust.batch import Header
 from fabric.trust.message import Message
@@ -44,6 +49,7 @@ _ROW: Final = (
     outbox.c.reason,
 )
 _PROGRESS: Final = ("state", "attempts", "next_attempt", "submission", "locator", "receipt", "reason")
+_DEPENDENT: Final = "what it depends on was refused: "
 _IN_FLIGHT: Final = (WorkState.PREPARED, WorkState.SUBMITTED, WorkState.INCLUDED)
 
 
@@ -105,8 +111,8 @@ class Outbox:
         """Says whether anything is left to do on a ledger."""
         return bool(await self._database.read(partial(_rows, query=_OPEN_ONE, asked={"destination": destination})))
 
-    async def bodies(self, rows: Sequence[OutboxRow]) -> dict[int, WorkBody]:
-        """Returns what the rows ask for, by ``seq``."""
+    async def bodies(self, rows: Sequence[OutboxRow]) -> dict[int, WorkBody | Spoiled]:
+        """Returns what the rows ask for, by ``seq``; what is not of its work id any more is ``Spoiled``."""
         return await self._database.read(partial(_bodies, rows=rows))
 
     async def save(self, changes: Sequence[Change]) -> None:
@@ -239,6 +245,7 @@ def _save(connection: Connection, changes: Sequence[Change]) -> None:
     for change in changes:
         if change.progress.state is WorkState.REFUSED:
             _refuse_dependants(connection, change)
+    _refuse_orphans(connection, [change.row.seq for change in changes if change.progress.state is WorkState.NEW])
 
 
 def _chosen(connection: Connection, change: Change) -> Change:
@@ -275,7 +282,7 @@ def reopen_answers(connection: Connection, destination: DestinationId, ids: Sequ
 
 
 def _refuse_dependants(connection: Connection, change: Change) -> None:
-    reason = f"what it depends on was refused: {change.progress.reason}"
+    reason = f"{_DEPENDENT}{change.progress.reason}"
     connection.execute(
         update(outbox)
         .where(
@@ -287,69 +294,137 @@ def _refuse_dependants(connection: Connection, change: Change) -> None:
     )
 
 
-def _bodies(connection: Connection, rows: Sequence[OutboxRow]) -> dict[int, WorkBody]:
-    found: dict[int, WorkBody] = {}
-    by_kind: dict[WorkKind, list[int]] = {}
+def _refuse_orphans(connection: Connection, seqs: Sequence[int]) -> None:
+    """Refuses new work that was under way when what it depends on was refused: nothing would wake it any more."""
+    other = outbox.alias("other")
+    same = (other.c.destination == outbox.c.destination, other.c.work_id == outbox.c.depends_on)
+    refused = (*same, other.c.state == WorkState.REFUSED)
+    why = literal(_DEPENDENT).concat(select(other.c.reason).where(*refused).scalar_subquery())
+    for part in chunks(seqs):
+        orphans = (
+            outbox.c.seq.in_(part),
+            outbox.c.state == WorkState.NEW,
+            select(other.c.seq).where(*refused).exists(),
+        )
+        connection.execute(update(outbox).where(*orphans).values(state=WorkState.REFUSED, reason=why))
+
+
+def _bodies(connection: Connection, rows: Sequence[OutboxRow]) -> dict[int, WorkBody | Spoiled]:
+    found: dict[int, WorkBody | Spoiled] = {}
+    by_kind: dict[WorkKind, list[OutboxRow]] = {}
     for row in rows:
-        by_kind.setdefault(row.kind, []).append(row.seq)
-    for kind, seqs in by_kind.items():
-        for part in chunks(seqs):
-            found |= _BODIES[kind](connection, part)
+        by_kind.setdefault(row.kind, []).append(row)
+    for kind, readers in by_kind.items():
+        for part in chunks(readers):
+            found |= _READERS[kind](connection, part)
     if len(found) != len(rows):
         message = f"{len(rows) - len(found)} outbox rows have no body"
         raise StoreError(message)
     return found
 
 
-def _registrations(connection: Connection, seqs: Sequence[int]) -> Mapping[int, WorkBody]:
+def _registrations(connection: Connection, rows: Sequence[OutboxRow]) -> dict[int, WorkBody | Spoiled]:
     columns = (attestations.c.result, attestations.c.destinations, attestations.c.signatures)
     query = (
         select(outbox.c.seq, *columns)
         .join(attestations, attestations.c.seq == outbox.c.attestation)
-        .where(outbox.c.seq.in_(seqs))
+        .where(outbox.c.seq.in_([row.seq for row in rows]))
     )
-    return {row["seq"]: register_body(row) for row in connection.execute(query).mappings()}
+    stored = {row["seq"]: row for row in connection.execute(query).mappings()}
+    return {row.seq: _body(row, partial(register_body, stored[row.seq])) for row in rows if row.seq in stored}
 
 
-def _settlements(connection: Connection, seqs: Sequence[int]) -> Mapping[int, WorkBody]:
+def _settlements(connection: Connection, rows: Sequence[OutboxRow]) -> dict[int, WorkBody | Spoiled]:
     query = (
         select(outbox.c.seq, batches.c.header, batches.c.signatures)
         .join(batches, batches.c.seq == outbox.c.batch)
-        .where(outbox.c.seq.in_(seqs))
+        .where(outbox.c.seq.in_([row.seq for row in rows]))
     )
-    return {
-        row.seq: SettleBody(Header.decode(row.header), read_signatures(row.signatures))
-        for row in connection.execute(query)
-    }
+    stored = {row.seq: (row.header, row.signatures) for row in connection.execute(query)}
+    return {row.seq: _body(row, partial(_settle_body, *stored[row.seq])) for row in rows if row.seq in stored}
 
 
-def _consumptions(connection: Connection, seqs: Sequence[int]) -> Mapping[int, WorkBody]:
+def _settle_body(header: bytes, signatures: bytes) -> SettleBody:
+    return SettleBody(Header.decode(header), read_signatures(signatures))
+
+
+def _consumptions(connection: Connection, rows: Sequence[OutboxRow]) -> dict[int, WorkBody | Spoiled]:
     query = select(outbox.c.seq, outbox.c.batch, outbox.c.position)
+    by_seq = {row.seq: row for row in rows}
     places: dict[int, list[tuple[int, int]]] = {}
-    for row in connection.execute(query.where(outbox.c.seq.in_(seqs))):
-        places.setdefault(row.batch, []).append((row.seq, row.position))
-    found: dict[int, WorkBody] = {}
+    for place in connection.execute(query.where(outbox.c.seq.in_(by_seq))):
+        places.setdefault(place.batch, []).append((place.seq, place.position))
+    found: dict[int, WorkBody | Spoiled] = {}
     for batch, wanted in places.items():
-        columns = (batches.c.header, batches.c.records, batches.c.details)
-        row = connection.execute(select(*columns).where(batches.c.seq == batch)).one()
-        header, packed = Header.decode(row.header), PackedBatch(row.records, row.details)
+        columns = (batches.c.id, batches.c.header, batches.c.records, batches.c.details)
+        stored = connection.execute(select(*columns).where(batches.c.seq == batch)).one()
+        packed = _packed(batch, stored.records, stored.details)
+        if isinstance(packed, Spoiled):
+            found |= {seq: packed for seq, _ in wanted}
+            continue
         for seq, position in wanted:
-            found[seq] = _consume_body(header, packed, position)
+            found[seq] = _body(by_seq[seq], partial(_consume_body, stored.id, stored.header, packed, position))
     return found
 
 
-def _tombstones(connection: Connection, seqs: Sequence[int]) -> Mapping[int, WorkBody]:
-    query = select(outbox.c.seq, messages.c.words).join(messages, messages.c.seq == outbox.c.message)
-    rows = connection.execute(query.where(outbox.c.seq.in_(seqs)))
-    return {row.seq: ExpireBody(Message.decode(row.words)) for row in rows}
+def _tombstones(connection: Connection, rows: Sequence[OutboxRow]) -> dict[int, WorkBody | Spoiled]:
+    query = (
+        select(outbox.c.seq, messages.c.words)
+        .join(messages, messages.c.seq == outbox.c.message)
+        .where(outbox.c.seq.in_([row.seq for row in rows]))
+    )
+    stored = {row.seq: row.words for row in connection.execute(query)}
+    return {row.seq: _body(row, partial(_expire_body, stored[row.seq])) for row in rows if row.seq in stored}
 
 
-def _consume_body(header: Header, packed: PackedBatch, position: int) -> ConsumeBody:
-    sealed = packed.sealed(position)
+def _expire_body(encoded: bytes) -> ExpireBody:
+    return ExpireBody(Message.decode(encoded))
+
+
+def _packed(batch: int, records_: bytes, details: bytes) -> PackedBatch | Spoiled:
+    try:
+        with reading(f"batch {batch}"):
+            return PackedBatch(records_, details)
+    except RowTampered as error:
+        return Spoiled(str(error))
+
+
+def _consume_body(batch_id: bytes, encoded: bytes, packed: PackedBatch, position: int) -> ConsumeBody:
+    header, sealed = Header.decode(encoded), packed.sealed(position)
+    if header.batch_id != batch_id or packed.tree.root != header.root:
+        raise Malformed("batch", "header and records are not those of its id")
+    if (sha256(sealed.payload), sha256(sealed.statement)) != (sealed.record.payload, sealed.record.statement):
+        raise Malformed("batch", "payload or statement does not have the digest that its record carries")
     return ConsumeBody(sealed.record, sealed.payload, header, position, packed.path(position))
 
 
-_BODIES: Final[Mapping[WorkKind, Callable[[Connection, Sequence[int]], Mapping[int, WorkBody]]]] = {
+def _body(row: OutboxRow, make: Callable[[], WorkBody]) -> WorkBody | Spoiled:
+    """Reads a body and compares it with the work id, so that nothing else is ever sent in its place."""
+    part = f"{row.kind} {row.work_id.hex()}"
+    try:
+        with reading(part):
+            body = make()
+            require(part, holds=_work_id(body) == row.work_id, reason="its body is of another work id")
+    except RowTampered as error:
+        return Spoiled(str(error))
+    return body
+
+
+def _work_id(body: WorkBody) -> bytes:
+    match body:
+        case RegisterBody():
+            return body.result.digest
+        case SettleBody():
+            return body.header.batch_id
+        case ConsumeBody():
+            return body.record.intent
+        case ExpireBody():
+            return expiry_id(body.message.id)
+        case _:
+            assert_never(body)
+
+
+_READERS: Final = {
     WorkKind.REGISTER: _registrations,
     WorkKind.SETTLE: _settlements,
     WorkKind.CONSUME: _consumptions,

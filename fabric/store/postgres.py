@@ -74,7 +74,10 @@ def _engine(url: URL, *, sessions: int, writes: bool) -> Engine:
         pool_size=sessions,
         max_overflow=0,
         hide_parameters=True,
-        connect_args={**_CONNECT, "application_name": name} | dict(url.query),
+        # What the URL says itself stands.
+        connect_args={
+            key: value for key, value in (_CONNECT | {"application_name": name}).items() if key not in url.query
+        },
     )
 
     def connected(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

@@ -13,7 +13,7 @@ from fabric.store.database import Database
 from fabric.store.invocations import effect_of
 from fabric.store.packing import PackedBatch
 from fabric.store.schema import batches, bindings, invocations, outbox, records
-from fabric.store.values import Effect, ProofMaterial
+from fabric.store.values import Effect, ProofMaterial, reading
 from fabric.trust.batch import Header
 
 
@@ -36,6 +36,11 @@ class Proofs:
 
 def _material(connection: Connection, invocation: InvocationId, destination: DestinationId) -> ProofMaterial:
     row = _row(connection, invocation, destination)
+    with reading(f"batch {row['seq']}, which holds the record of invocation {invocation.hex()}"):
+        return _read(connection, row)
+
+
+def _read(connection: Connection, row: RowMapping) -> ProofMaterial:
     packed = PackedBatch(row["records"], row["details"])
     position: int = row["position"]
     sealed = packed.sealed(position)

@@ -1,10 +1,12 @@
 """What goes into the store and comes out of it: frozen values, no SQL."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
 from fabric.core.canonical import JsonObject
-from fabric.core.errors import StoreError
+from fabric.core.errors import Malformed, Retry, StoreError
 from fabric.core.ids import (
     Account,
     BatchId,
@@ -32,6 +34,41 @@ class AlreadyStored(StoreError):
         """Names the invocations."""
         super().__init__(f"{len(invocations)} of the batch's invocations were accepted before")
         self.invocations = invocations
+
+
+class RowTampered(StoreError):
+    """A stored row is not what was stored: it does not have the digest that it is stored under, or cannot be read.
+
+    Attributes:
+        part: which row.
+        reason: what is wrong with it.
+    """
+
+    code = "row-tampered"
+    retry = Retry.NEVER
+
+    def __init__(self, part: str, reason: str) -> None:
+        """Names the row and the reason."""
+        super().__init__(f"{part} was changed in the database: {reason}; restore the row, it is not used as it is")
+        self.part = part
+        self.reason = reason
+
+
+@contextmanager
+def reading(part: str) -> Iterator[None]:
+    """Turns what reading a row may raise into ``RowTampered`` of that row."""
+    try:
+        yield
+    except RowTampered:
+        raise
+    except (Malformed, StoreError, IndexError, ValueError, TypeError) as error:
+        raise RowTampered(part, str(error)) from error
+
+
+def require(part: str, *, holds: bool, reason: str) -> None:
+    """Checks a row against what it is stored under; raises ``RowTampered``."""
+    if not holds:
+        raise RowTampered(part, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +186,13 @@ class ExpireBody:
 
 
 WorkBody = RegisterBody | SettleBody | ConsumeBody | ExpireBody
+
+
+@dataclass(frozen=True, slots=True)
+class Spoiled:
+    """In the place of a body that is not the one of its work id; ``reason`` names the row."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import structlog
 
 from fabric.core.backoff import delay_seconds
 from fabric.core.clock import Clock
-from fabric.core.errors import FabricError, NotFound, Oversize, Refused, VerificationError
+from fabric.core.errors import FabricError, Malformed, NotFound, Oversize, Refused, VerificationError
 from fabric.core.ids import BindingVersion, Digest, InvocationId
 from fabric.core.model import Invocation
 from fabric.invoke.admission import MAX_INPUT_BYTES
@@ -149,8 +149,8 @@ class RequestTrigger:
 
     async def _invocation(self, row: RequestRow, binding: Binding | None) -> Invocation | None:
         """Returns what a request asks for, None where it cannot run now; then it is stored why."""
-        request = read_request(row.document)
         try:
+            request = _stored(row)
             method = judge(request, row.destination, binding)
             data = await self._input(row.input)
         except Refused as refusal:
@@ -197,6 +197,18 @@ class RequestTrigger:
         for digest in await self._store.requests.awaited(self._watched.destination):
             if self._store.blobs.has(digest):
                 await self._store.requests.arrived(self._watched.destination, digest)
+
+
+def _stored(row: RequestRow) -> Request:
+    """Reads a stored request and compares it with its row; raises ``Refused``."""
+    try:
+        request = read_request(row.document)
+    except Malformed as error:
+        raise Refused(f"the stored document of request {row.position} was changed in the database: {error}") from error
+    said = (request.index, request.invocation, request.binding, request.input)
+    if said != (row.position, row.invocation, row.binding, row.input):
+        raise Refused(f"the stored document of request {row.position} was changed in the database: it is another one's")
+    return request
 
 
 def _waiting(row: RequestRow, reason: str) -> RequestRow:

@@ -29,6 +29,8 @@ CHANNEL_BYTES: Final = 10 * WORD_BYTES
 MESSAGE_BYTES: Final = 9 * WORD_BYTES
 MAX_BODY_BYTES: Final = 30_720
 MAX_RESULT_BYTES: Final = 1_024
+MAX_NUMBER: Final = 2**53 - 1
+"""Of sequence and expiry: every implementation must be able to say them as a JSON number."""
 DELIVER: Final = "deliver"
 ACKNOWLEDGE: Final = "acknowledge"
 """Names of the two methods whose records a mailbox takes."""
@@ -159,8 +161,8 @@ class Message:
             DestinationId(row[2]),
             Account(row[3]),
             Account(row[4]),
-            words.read_uint(row[5], "message.sequence"),
-            words.read_uint(row[6], "message.expiry"),
+            _number(row[5], "message.sequence"),
+            _number(row[6], "message.expiry"),
             Digest(row[7]),
         )
 
@@ -172,6 +174,13 @@ def read_enum(word: bytes, kind: type[_E], field: str) -> _E:
         return kind(number)
     except ValueError as error:
         raise Malformed(field, f"expected one of {', '.join(str(int(one)) for one in kind)}, got {number}") from error
+
+
+def _number(word: bytes, field: str) -> int:
+    number = words.read_uint(word, field)
+    if number > MAX_NUMBER:
+        raise Malformed(field, f"at most {MAX_NUMBER}, got {number}")
+    return number
 
 
 def _end(row: list[bytes]) -> End:

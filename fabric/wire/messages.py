@@ -236,7 +236,7 @@ def _decode_trace(data: bytes) -> MessageTrace:
 
 def _decode_retry(data: bytes) -> RetryMessage:
     message = parse(pb.RetryMessageRequest, data)
-    if not 1 <= len(message.reason) <= MAX_REASON:
+    if not message.reason.strip() or len(message.reason) > MAX_REASON:
         raise Malformed("RetryMessageRequest.reason", f"expected 1 to {MAX_REASON} characters that say why")
     return RetryMessage(message.message, message.reason)
 

@@ -70,17 +70,18 @@ async def test_each_bad_call_of_a_batch_gets_its_error_and_each_good_one_its_res
     await wait_final(client, map(invocation_of, good))
 
 
-async def test_nobody_waits_for_the_loops_of_another_caller(house: House, client: Client) -> None:
+@pytest.mark.parametrize("method", ["loop", "fork_bomb"])
+async def test_nobody_waits_for_the_loops_of_another_caller(house: House, client: Client, method: str) -> None:
     """Of slots for batches there are two; alice fills them both, with more than the time of one batch."""
-    both = ["alice", "bob"]
-    await client.put_binding(binding_of(house, "shared", project=BAD, methods=["echo", "loop"], callers=both).document)
+    both, methods = ["alice", "bob"], ["echo", "fork_bomb", "loop"]
+    await client.put_binding(binding_of(house, "shared", project=BAD, methods=methods, callers=both).document)
     async with house.client("alice") as alice, house.client("bob") as bob:
-        (warm,) = (await bob.invoke("shared", [Call("echo", NOTE, "warm")])).answers
+        (warm,) = (await bob.invoke("shared", [Call("echo", NOTE, f"warm-{method}")])).answers
         assert warm.failure is None
-        loops = [Call("loop", NOTE, f"loop-{number}", DEADLINE_MS) for number in range(5)]
+        loops = [Call(method, NOTE, f"{method}-{number}", DEADLINE_MS) for number in range(5)]
         looping = [asyncio.create_task(alice.invoke("shared", calls)) for calls in (loops[:4], loops[4:])]
         await wait_until(lambda: _is_looping(house))
-        (answer,) = (await bob.invoke("shared", [Call("echo", NOTE, "beside loops")])).answers
+        (answer,) = (await bob.invoke("shared", [Call("echo", NOTE, f"beside-{method}")])).answers
         assert answer.output == warm.output
         assert not any(task.done() for task in looping)
         answers = [answer for reply in await asyncio.gather(*looping) for answer in reply.answers]

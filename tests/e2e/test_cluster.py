@@ -135,6 +135,10 @@ def shipments(name: str) -> list[Call]:
 async def test_a_node_and_the_database_are_killed_and_nothing_is_lost(cluster: Cluster) -> None:
     await cluster.wait_served("head", "worker")
     assert cluster.ray_answers("none") == cluster.ray_answers("0" * 64) == grpc.StatusCode.UNAUTHENTICATED
+    for node, first in (("head", 21000), ("worker", 21064), ("gateway", 21128)):
+        ports = cluster.composed.listening(node) - {7070}
+        assert ports
+        assert ports <= set(range(first, first + 64))
     answers: dict[str, Answer] = {}
     async with cluster.client() as client:
         await client.put_binding(binding_of(cluster, BINDING, project=COLD_CHAIN, methods=("judge",)).document)

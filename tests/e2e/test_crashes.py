@@ -16,6 +16,7 @@ from fabric.client import Answer, Call, Client, RemoteError
 from fabric.core.crashpoint import RELAY_POINTS, CrashPoint
 from fabric.gateway.door import MAX_IN_FLIGHT
 from fabric.wire.service import InvokeRequest
+from tests.support.depth import seeds
 from tests.support.house import House
 from tests.support.house_work import (
     PLAIN,
@@ -99,7 +100,7 @@ async def test_killed_while_a_contract_waits_for_its_answer(running: House, poin
     assert judgement["judged"] is True
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", seeds(3))
 async def test_killed_at_any_moment_of_a_stream(running: House, seed: int) -> None:
     house = running
     calls = [document(number, f"stream-{seed}-{number}") for number in range(STREAMED)]

@@ -99,6 +99,25 @@ def test_the_contract_has_its_verdict(story: dict[str, Any]) -> None:
     assert asked["judgement"]["meanKineticMilliCelsius"] == output["mean_kinetic_millicelsius"]
 
 
+def test_claims_are_acknowledged_or_expire_and_are_refunded(story: dict[str, Any]) -> None:
+    messages = story["messages"]
+    assert [message["status"] for message in messages] == ["acknowledged", "refunded"]
+    assert {(message["source"], message["destination"]) for message in messages} == {("ethereum", "native")}
+    assert len({message["id"] for message in messages}) == 2
+    assert story["deposits"] == {"free": 9 * 10**16, "locked": 0, "spent": 10**16}
+
+
+def test_the_records_that_carried_a_claim_verify_too(story: dict[str, Any]) -> None:
+    policy = Policy.parse((Path(story["folder"]) / "state/policy.json").read_bytes())
+    delivered, refunded = story["messages"]
+    for message, methods in ((delivered, {"deliver", "acknowledge"}), (refunded, {"acknowledge"})):
+        found = [verify(Path(path).read_bytes(), policy, load_kind) for path in message["proofs"]]
+        assert {one.proof.statement["method"] for one in found} == methods
+        for one in found:
+            sources: Any = one.proof.statement["sources"]
+            assert [source["message"] for source in sources] == [message["id"]]
+
+
 def test_each_proof_verifies_from_its_file_alone(story: dict[str, Any]) -> None:
     policy = Policy.parse((Path(story["folder"]) / "state/policy.json").read_bytes())
     paths = [Path(entry["proof"]) for entry in story["results"]]

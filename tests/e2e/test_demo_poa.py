@@ -52,6 +52,17 @@ def test_every_result_is_final_and_proven(story: dict[str, Any]) -> None:
     assert story["checked_on_chain"] == 1 + SHIPMENTS
 
 
+def test_claims_travel_on_proven_events_alone(story: dict[str, Any]) -> None:
+    assert [message["status"] for message in story["messages"]] == ["acknowledged", "refunded"]
+    paths = [path for message in story["messages"] for path in message["proofs"]]
+    sources: list[Any] = []
+    for path in paths:
+        statement: Any = verify(Path(path).read_bytes(), policy(story), load_kind).proof.statement
+        sources += statement["sources"]
+    assert {source["source"] for source in sources} == {"proven"}
+    assert {source["status"] for source in sources} == {"final", "operator-final"}
+
+
 def test_the_written_policy_takes_nothing_less(story: dict[str, Any]) -> None:
     (accepted,) = [each for each in policy(story).destinations.values() if each.name == "ethereum"]
     assert (accepted.minimum_status, accepted.accept_asserted) == (Status.FINAL, False)

@@ -17,8 +17,18 @@ def test_the_first_hour_and_the_client(tmp_path: Path) -> None:
     with Reader(tmp_path, {"CRYPTLET_GATEWAY__LISTEN": "127.0.0.1:0"}) as reader:
         reader.follow(GUIDES / "first-hour.md")
         reader.follow(GUIDES / "client.md")
-    left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path).encode() in _read(path)]
-    assert left == []
+    assert _left(tmp_path) == []
+
+
+def test_a_relay_of_ones_own(tmp_path: Path) -> None:
+    with Reader(tmp_path, {"CRYPTLET_GATEWAY__LISTEN": "127.0.0.1:0"}) as reader:
+        reader.follow(GUIDES / "relay.md")
+    assert _left(tmp_path) == []
+
+
+def _left(folder: Path) -> list[Path]:
+    """Returns the processes that still run for a folder."""
+    return [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(folder).encode() in _read(path)]
 
 
 def _read(path: Path) -> bytes:

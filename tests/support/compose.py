@@ -30,6 +30,7 @@ END_SECONDS: Final = 60
 _POLL_SECONDS: Final = 0.1
 _NETWORK: Final = "10.77.0."
 _LOOPBACK: Final = "127.77.0."
+_LISTEN: Final = "0A"
 _PORT: Final = re.compile(r"(?<![\d.])(\d{4,5})(?![\d.])")
 _VARIABLE: Final = re.compile(r"\$\{(\w+)(?::[-?]([^}]*))?\}")
 
@@ -106,6 +107,19 @@ class Composed:
         """Returns a service's processes whose command line holds a word."""
         below = descendants(self._processes[service].pid)
         return [item for item in below if word in Path(f"/proc/{item.pid}/cmdline").read_text(errors="replace")]
+
+    def listening(self, service: str) -> set[int]:
+        """Returns the TCP ports of the compose file on which a service's processes listen, other ones as they are."""
+        pids = [self._processes[service].pid, *(item.pid for item in descendants(self._processes[service].pid))]
+        sockets = {link for pid in pids for link in _descriptors(pid)}
+        original = {mapped: port for port, mapped in self._ports.items()}
+        found = set()
+        lines = [line for name in ("tcp", "tcp6") for line in Path("/proc/net", name).read_text().splitlines()]
+        for line in map(str.split, lines):
+            if line[3] == _LISTEN and f"socket:[{line[9]}]" in sockets:
+                port = int(line[1].rpartition(":")[2], 16)
+                found.add(original.get(port, port))
+        return found
 
     def restart_store(self) -> None:
         """Kills the database's server as a loss of power would, and starts it again."""
@@ -260,6 +274,13 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _descriptors(pid: int) -> list[str]:
+    try:
+        return [str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()]
+    except OSError:  # it ended, or hides them: what holds keys listens on no port
+        return []
 
 
 def _wait_ended(handles: Iterable[int]) -> None:

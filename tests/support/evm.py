@@ -191,6 +191,8 @@ async def world(
             if is_registered:
                 await started.send(await registration(started))
             await started.automine(on=False)
+            if is_registered and await ledger.key_state(batches.ENCLAVE.public) is None:
+                await started.mine()  # the node had not got round to it
             yield started
         finally:
             await started.ledger.aclose()

@@ -3,7 +3,7 @@
 A line with ``$ `` in front is a command; the lines after it are what it prints, ``...`` stands for any lines, and
 ``[exit 3]`` for an exit code other than 0. A command without lines after it only has to succeed. What differs from
 run to run (ids, hashes, times, ports, process ids) is compared by its kind; where the guide shows such a value again in
-a later command, the command gets the value of this run.
+a later command or file, the command or file gets the value of this run.
 
 A comment above a block says what else there is to it: ``<!-- guide: runs on -->`` for a command that runs until the
 end, ``<!-- guide: file NAME -->`` for a block that is a file's content, ``<!-- guide: not run -->``.
@@ -153,7 +153,7 @@ class Reader:
         """Does everything that a guide says; raises ``AssertionError`` where it comes out otherwise."""
         for step in read_guide(guide.read_text(encoding="utf-8")):
             if isinstance(step, File):
-                (self.place / step.name).write_text(step.text)
+                (self.place / step.name).write_text(self._in_this_run(step.text))
             elif step.runs_on:
                 self._start(step)
             else:
@@ -166,7 +166,7 @@ class Reader:
 
     def _run(self, step: Step) -> None:
         marker = self.folder / ".place"
-        script = f"{self._command(step)}\ncode=$?\npwd > {shlex.quote(str(marker))}\nexit $code"
+        script = f"{self._in_this_run(step.command)}\ncode=$?\npwd > {shlex.quote(str(marker))}\nexit $code"
         done = subprocess.run(
             ["bash", "-c", script],  # noqa: S607 - the reader's own shell
             cwd=self.place,
@@ -197,7 +197,7 @@ class Reader:
 
     def _spawn(self, step: Step, output: IO[str]) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            ["bash", "-c", f"exec {self._command(step)}"],  # noqa: S607 - the reader's own shell
+            ["bash", "-c", f"exec {self._in_this_run(step.command)}"],  # noqa: S607 - the reader's own shell
             cwd=self.place,
             env=self._environment(),
             stdin=subprocess.DEVNULL,
@@ -207,12 +207,11 @@ class Reader:
             text=True,
         )
 
-    def _command(self, step: Step) -> str:
-        """Returns a command with the values of this run in the place of the guide's."""
-        command = step.command
+    def _in_this_run(self, text: str) -> str:
+        """Returns a command or a file with the values of this run in the place of the guide's."""
         for old, new in self._learned.items():
-            command = command.replace(old, new)
-        return command
+            text = text.replace(old, new)
+        return text
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("CRYPTLET_", "RAY_"))}

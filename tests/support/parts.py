@@ -19,7 +19,7 @@ from fabric.core.canonical import JsonValue
 from fabric.core.clock import SystemClock
 from fabric.core.ids import Digest, IntentId, InvocationId, intent_id, sha256
 from fabric.core.model import Invocation, Outcome
-from fabric.ledger.dispatcher import Dispatcher, Pace
+from fabric.ledger.dispatcher import Dispatcher, pace_of
 from fabric.ledger.resume import Resumed, resume
 from fabric.ledger.watcher import Watcher, requests_of
 from fabric.store.accepting import Acceptance
@@ -63,7 +63,7 @@ class Parts:
     def start(self) -> None:
         """Starts the loops, as a gateway does."""
         place, ledger = self.chain.destination.id, self.chain.ledger
-        pace = Pace(poll_seconds=0.02, gather_seconds=0.01)
+        pace = replace(pace_of(ledger), poll_seconds=0.02, gather_seconds=0.01)
         dispatcher = Dispatcher(ledger, self.store.outbox, _CLOCK, pace=pace)
         watched = requests_of(place, ledger)
         trigger = RequestTrigger(watched, self.store, self.run, _CLOCK)
@@ -123,8 +123,10 @@ class Parts:
         return invocation
 
     async def states(self) -> Counter[WorkState]:
-        counts = await self.store.outbox.counts()
-        return Counter({state: count for (_, _, state), count in counts.items()})
+        found: Counter[WorkState] = Counter()
+        for (_, _, state), count in (await self.store.outbox.counts()).items():
+            found[state] += count
+        return found
 
     async def is_halted(self) -> bool:
         return await self.store.halts.of(self.chain.destination.id) is not None
@@ -171,8 +173,10 @@ class Parts:
     async def intent(self, invocation: InvocationId) -> IntentId:
         return intent_id(invocation, self.chain.destination.id)
 
-    async def has_final(self) -> bool:
-        return bool((await self.states())[WorkState.FINAL])
+    async def has_seen_what_is_final(self) -> bool:
+        """Says whether the ledger has looked at the newest final block: what it has not seen, it cannot miss."""
+        ledger = self.chain.ledger
+        return ledger._watch._anchor.number == await self.chain.head() - ledger._finality
 
     async def has_refused(self) -> bool:
         return bool((await self.states())[WorkState.REFUSED])

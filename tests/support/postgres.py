@@ -19,7 +19,7 @@ PORT: Final = 5432
 """Names the socket only, where there is no other."""
 START_SECONDS: Final = 60
 PAUSE_SECONDS: Final = 0.05
-_SETTINGS: Final = {"shared_buffers": "16MB", "max_connections": "40", "log_min_messages": "fatal"}
+_SETTINGS: Final = {"shared_buffers": "16MB", "max_connections": "40", "log_min_messages": "log"}
 
 
 class Server:
@@ -37,22 +37,24 @@ class Server:
         self.password: Final = password or secrets.token_hex(16)
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
-        self._user = _somebody()
+        user = _somebody()
+        # Not `Popen(user=...)`, which forks for good: in a child with gRPC's threads gone, its fork handlers may crash.
+        self._as_somebody = [] if user is None else ["setpriv", f"--reuid={user}", "--clear-groups"]
         self.programs = _programs()
-        if self._user is not None:
-            os.chown(self.folder, self._user, -1)
+        if user is not None:
+            os.chown(self.folder, user, -1)
         hidden = self.folder / "password"
         hidden.write_text(self.password)
-        if self._user is not None:
-            os.chown(hidden, self._user, -1)
+        if user is not None:
+            os.chown(hidden, user, -1)
         subprocess.run(
             [
+                *self._as_somebody,
                 *(self.programs / "initdb", "--pgdata", self.folder / "data", "--username", "fabric", "--no-sync"),
                 *("--auth-local", "trust", "--auth-host", "scram-sha-256", "--pwfile", hidden, "--encoding", "UTF8"),
                 *("--locale", "C"),
             ],
             check=True,
-            user=self._user,
             stdout=subprocess.DEVNULL,
             cwd="/",
         )
@@ -68,8 +70,7 @@ class Server:
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self.programs / "postgres", "-D", self.folder / "data", *options],
-                user=self._user,
+                [*self._as_somebody, self.programs / "postgres", "-D", self.folder / "data", *options],
                 stdout=log,
                 stderr=log,
                 cwd="/",
@@ -114,7 +115,8 @@ class Server:
                     break
             else:
                 return
-        raise AssertionError(f"PostgreSQL did not start:\n{(self.folder / 'log').read_text()}")
+        log = (self.folder / "log").read_text()
+        raise AssertionError(f"PostgreSQL did not start (exit {self._process.returncode}):\n{log}")
 
     def session(self, name: str = "postgres") -> "psycopg.Connection[tuple[object, ...]]":
         """Returns a session of another user of the database."""

@@ -211,8 +211,15 @@ async def test_bytes_that_are_no_submission_are_told(chain: World) -> None:
     work = await chain.settle(1)
     with pytest.raises(LedgerError, match="stored submission"):
         await chain.see(work, Submission(b"\x02garbage", "0x"))
-    with pytest.raises(SubmitError):
+    with pytest.raises(LedgerError, match="was changed in the database"):
         await chain.ledger.submit([Submission(b"\x02garbage", "0x")])
+
+
+async def test_stored_bytes_of_another_transaction_are_not_sent(chain: World) -> None:
+    first, second = await chain.ledger.prepare([await chain.settle(1), await chain.settle(2)], [])
+    with pytest.raises(LedgerError, match=f"{second.locator} was changed"):
+        await chain.ledger.submit([first, Submission(first.data, second.locator)])
+    assert await chain.do("eth_getTransactionByHash", first.locator) is None
 
 
 async def _signed(transaction: Eip1559) -> Submission:

@@ -71,7 +71,7 @@ async def test_a_reorg_by_three_blocks_at_finality_2_halts_and_resumes_once(hast
     await hasty.until(lambda: hasty.has_answered(asked))
     await hasty.settle()
     await hasty.chain.mine(2)
-    await hasty.until(hasty.has_final, mines=False)
+    await hasty.until(hasty.has_seen_what_is_final, mines=False)
     await hasty.chain.do("anvil_reorg", 3, [])
     await hasty.until(hasty.is_halted)
     await hasty.restart()

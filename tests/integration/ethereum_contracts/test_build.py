@@ -12,6 +12,7 @@ pytestmark = pytest.mark.ethereum
 HERE = Path(__file__).parent
 
 
+@pytest.mark.timeout(300)
 def test_the_artefacts_are_fresh(capfd: pytest.CaptureFixture[str]) -> None:
     assert build.main(["--check"]) == 0, capfd.readouterr().err
 

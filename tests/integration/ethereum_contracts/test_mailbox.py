@@ -213,7 +213,7 @@ def test_ends_in_another_order_or_the_same_are_no_channel(world: World) -> None:
         assert world.chain.refusal(world.functions.openChannel(encoded)) == expected
 
 
-@pytest.mark.parametrize(("word", "value"), [(0, 7), (6, 2**64), (7, 2**64), (7, 2**255)])
+@pytest.mark.parametrize(("word", "value"), [(0, 7), (6, 2**53), (7, 2**53), (7, 2**64), (7, 2**255)])
 def test_words_that_are_no_message(post: Post, word: int, value: int) -> None:
     functions, message = post.world.functions, post.outgoing()
     encoded = bytearray(message.encoded)

@@ -1,6 +1,7 @@
 # ruff: noqa: ARG002 - the shape of a method is fixed
 """One method for each way to misbehave, and ``echo``, which must still answer after any of them."""
 
+import contextlib
 import faulthandler
 import os
 import signal
@@ -74,6 +75,16 @@ class Bad(Cryptlet):
     def loop(self, ctx: Context, note: Note) -> Note:
         while True:
             pass
+
+    @method
+    def fork_bomb(self, ctx: Context, note: Note) -> Note:
+        """Forks for ever, deaf to every signal that it may be deaf to."""
+        for each in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+            with contextlib.suppress(OSError, ValueError):
+                signal.signal(each, signal.SIG_IGN)
+        while True:
+            with contextlib.suppress(OSError):
+                os.fork()
 
     @method
     def allocate(self, ctx: Context, note: Note) -> Note:

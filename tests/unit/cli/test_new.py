@@ -15,7 +15,7 @@ from fabric.cli.main import main
 from fabric.cli.scaffold import _TAKEN_CLASSES, TEMPLATES, Kind, project_of, write_project
 from fabric.core.errors import Malformed, StoreError
 
-NAMES: Final = {Kind.UTILITY: "order-total", Kind.CONTRACT: "order"}
+NAMES: Final = {Kind.UTILITY: "order-total", Kind.CONTRACT: "order", Kind.RELAY: "claim-relay"}
 
 
 @pytest.fixture(scope="module", params=list(Kind))
@@ -32,12 +32,14 @@ def run(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=folder, capture_output=True, check=False, text=True)
 
 
+@pytest.mark.slow
 def test_it_passes_its_own_tests(project: Path) -> None:
     done = run(project, "fabric.cli.main", "test")
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
 
 
+@pytest.mark.slow
 def test_it_is_clean_under_its_own_settings(project: Path, tmp_path: Path) -> None:
     for arguments in (
         ["mypy", "--cache-dir", str(tmp_path)],
@@ -51,9 +53,10 @@ def test_it_is_clean_under_its_own_settings(project: Path, tmp_path: Path) -> No
 def test_it_can_be_built_and_its_example_fits(project: Path) -> None:
     manifest = build(project).bundle.manifest
     (example,) = (project / "examples").iterdir()
-    (schema,) = (method["input"] for method in manifest.methods.values())
-    assert isinstance(schema, dict)
-    assert set(json.loads(example.read_text())) == set(schema["properties"])  # type: ignore[arg-type]
+    for method in manifest.methods.values():
+        schema = method["input"]
+        assert isinstance(schema, dict)
+        assert set(json.loads(example.read_text())) == set(schema["properties"])  # type: ignore[arg-type]
     assert manifest.project.cryptlet.kind == ("contract" if manifest.title.startswith("order@") else "utility")
 
 
@@ -74,7 +77,7 @@ def test_a_class_never_has_the_name_of_a_model() -> None:
         tree = ast.parse(template.read_text().replace("$class_name", "Own"))
         used |= {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)} - {"Own"}
         used |= {name.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for name in node.names}
-    assert used - {"method"} == _TAKEN_CLASSES
+    assert {name for name in used if name[0].isupper()} == _TAKEN_CLASSES
     assert project_of("order", Kind.UTILITY).class_name == "OrderService"
 
 
@@ -119,6 +122,16 @@ def test_a_folder_with_something_in_it_stays_as_it_is(
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes"]
 
 
+def test_a_project_is_one_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["cryptlet", "new", "a-b", "--contract", "--relay"])
+    assert main() == 2
+    assert "leave --contract or --relay out" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_it_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: Path, *__: object, **___: object) -> int:
         raise OSError(28, "No space left on device", "cryptlet.toml")
@@ -129,6 +142,7 @@ def test_it_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.M
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_failing_test_and_a_missing_project_are_told(tmp_path: Path) -> None:
     write_project(tmp_path / "p", project_of("a-b", Kind.UTILITY))
     tests = tmp_path / "p/tests/test_a_b.py"

@@ -94,6 +94,16 @@ def test_trace(command: Command, state: Path) -> None:
     assert [step["locator"] for step in json.loads(out)["steps"]] == ["block 7"]
 
 
+def test_why_waits_until_somebody_must_act_and_trace_until_the_end(command: Command, state: Path) -> None:
+    code, out, _ = command("relay", "why", NAME, "--wait", "60", "--state", state)
+    assert (code, "who        recipient" in out) == (0, True)
+    code, out, err = command("relay", "trace", NAME, "--wait", "1", "--state", state)
+    assert (code, out) == (7, "")
+    assert f"message {MESSAGE.id.hex()[:16]}: it is sent: the destination's end of the channel is not open" in err
+    code, _, err = command("relay", "trace", "00000000", "--wait", "1", "--state", state)
+    assert (code, "no message 00000000, after 1 s" in err) == (7, True)
+
+
 def test_retry_needs_a_reason(command: Command, state: Path) -> None:
     code, _, err = command("relay", "retry", NAME, "--state", state)
     assert (code, "--reason" in err) == (2, True)

@@ -88,10 +88,14 @@ def test_what_may_not(shown: list[str], printed: list[str], missing: str) -> Non
 
 def test_a_value_of_this_run_takes_the_place_of_the_guides(tmp_path: Path) -> None:
     guide = tmp_path / "guide.md"
-    guide.write_text(f"```console\n$ echo id $VALUE\nid {OLD}\n$ mkdir d && cd d\n$ echo {OLD} > file\n```\n")
+    guide.write_text(
+        f"```console\n$ echo id $VALUE\nid {OLD}\n$ mkdir d && cd d\n$ echo {OLD} > file\n```\n"
+        f"<!-- guide: file text -->\n```toml\nid = {OLD}\n```\n"
+    )
     with Reader(tmp_path, {"VALUE": NEW}) as reader:
         reader.follow(guide)
     assert (tmp_path / "d/file").read_text() == f"{NEW}\n"
+    assert (tmp_path / "d/text").read_text() == f"id = {NEW}\n"
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_failures_that_are_stored() -> None:
     assert set(re.findall(r"`([a-z-]+)`", text)) == FINAL_FAILURES
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda one: one.stem)
+@pytest.mark.parametrize("path", PAGES, ids=lambda one: f"{one.parent.name}-{one.stem}")
 def test_links_lead_somewhere(path: Path) -> None:
     for target, anchor in LINK.findall(path.read_text()):
         if "://" in target:

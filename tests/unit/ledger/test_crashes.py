@@ -40,6 +40,7 @@ pytestmark = pytest.mark.timeout(300)
 HERE: Final = destination("a")
 FINALITY: Final = 2
 CRASHES: Final = st.sampled_from([None, CrashPoint.AFTER_PREPARE, CrashPoint.AFTER_SUBMIT, CrashPoint.BEFORE_CONFIRM])
+EARLY: Final = (WorkState.SUBMITTED, WorkState.INCLUDED, WorkState.FINAL)
 FAULTS: Final = st.lists(st.sampled_from([None, *Fault]), max_size=4)
 
 
@@ -113,12 +114,16 @@ class Crashes(RuleBasedStateMachine):
         )
         self.wanted: set[bytes] = set()
         self.next = 0
+        self.pace = Pace(window=3)
         shutil.copy(template(), self.folder / "fabric.db")
         self.store = self.loop.run(self._open())
         self.dispatcher = self._start()
 
-    @initialize()
-    def register(self) -> None:
+    @initialize(early=st.booleans())
+    def register(self, *, early: bool) -> None:
+        # Records right behind their settlement, as on a ledger that keeps the order, and may lose it after all.
+        self.pace = Pace(window=3, consume_after=EARLY) if early else Pace(window=3)
+        self.dispatcher = self._start()
         attestation = attest([HERE.id])
         self.wanted.add(attestation.body.result.digest)
         self.loop.run(self.store.attest(attestation, [HERE.id]))
@@ -199,7 +204,7 @@ class Crashes(RuleBasedStateMachine):
             pass  # the ledger was away; the next round goes on
 
     def _start(self) -> Dispatcher:
-        return Dispatcher(self.ledger, self.store.outbox, self.clock, reached=self._reached, pace=Pace(window=3))
+        return Dispatcher(self.ledger, self.store.outbox, self.clock, reached=self._reached, pace=self.pace)
 
     def _reached(self, point: CrashPoint) -> None:
         if point is self.crash:

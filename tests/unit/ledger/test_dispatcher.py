@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from fabric.core.errors import LedgerError, LedgerUnavailable, Reorged
 from fabric.core.ids import IntentId
-from fabric.ledger.dispatcher import Pace
+from fabric.ledger.dispatcher import Dispatcher, Pace, pace_of
 from fabric.ledger.fakes.memory import MemoryLedger
 from fabric.ledger.outbox import MAX_PASSING_ATTEMPTS
 from fabric.ledger.port import Consume, Observation, Submission, Work
@@ -17,6 +17,15 @@ from fabric.store.values import WorkKind, WorkState
 from tests.support.batches import accept, attest, destination
 from tests.support.waiting import stop, until
 from tests.unit.ledger.conftest import HERE, World
+
+
+class InOrderLedger(MemoryLedger):
+    """One that says that it keeps the order of its nonces."""
+
+    nonces_in_order = True
+
+    def __init__(self, inner: MemoryLedger) -> None:
+        self.__dict__ |= inner.__dict__
 
 
 class Counting(MemoryLedger):
@@ -112,6 +121,45 @@ async def test_consumption_may_wait_for_finality(world: World) -> None:
     await dispatcher.round()
     await dispatcher.round()
     assert (await world.states())[WorkKind.CONSUME, WorkState.INCLUDED] == 2
+
+
+async def test_on_a_ledger_that_keeps_the_order_records_share_the_block_of_their_settlement(world: World) -> None:
+    world.ledger._mines_at_once = False
+    dispatcher = world.dispatcher(pace=pace_of(InOrderLedger(world.ledger)))
+    await world.register()
+    await dispatcher.round()
+    world.ledger.mine()
+    await world.enqueue(0)
+    await dispatcher.round()
+    await dispatcher.round()
+    world.ledger.mine()
+    await dispatcher.round()
+    assert await world.is_done()
+    (anchor,) = await world.store.invocations.anchors(accept(0).invocation.id)
+    assert anchor.settlement.receipt is not None
+    assert anchor.consumption is not None
+    assert anchor.consumption.receipt is not None
+    assert anchor.settlement.receipt["position"] == anchor.consumption.receipt["position"]
+
+
+async def test_records_follow_their_settlement_at_once_and_others_are_waited_for(world: World) -> None:
+    ledger = Counting(world.ledger)
+    paused = asyncio.Event()
+
+    async def pause(_: float) -> None:
+        ledger.calls.append(("pause", 0))
+        if await world.is_done():
+            paused.set()
+        await asyncio.sleep(0)
+
+    await world.register()
+    await world.enqueue(0)
+    dispatcher = Dispatcher(ledger, world.store.outbox, world.clock, pause=pause)
+    running = asyncio.ensure_future(dispatcher.run())
+    await asyncio.wait_for(paused.wait(), 60)
+    running.cancel()
+    done = ledger.calls[: ledger.calls.index(("pause", 0)) + 1]
+    assert [call for call in done if call[0] in {"submit", "pause"}] == [("submit", 2), ("submit", 2), ("pause", 0)]
 
 
 async def test_receipts_are_stored(world: World) -> None:

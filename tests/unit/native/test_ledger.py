@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typing_extensions import override
@@ -13,7 +14,7 @@ from adapters.native.errors import SequencerRunning, WrongNonce
 from adapters.native.ledger import NativeLedger, submission_of
 from fabric.core.canonical import JsonObject
 from fabric.core.clock import FrozenClock
-from fabric.core.errors import ForeignLedger, Reorged, SigningFailed, SubmitError
+from fabric.core.errors import ForeignLedger, LedgerUnavailable, Reorged, SigningFailed, SubmitError
 from fabric.core.ids import NOBODY, Digest, request_id
 from fabric.ledger.port import Phase, Submission, Work
 from fabric.ledger.rules.operations import Consume, Request
@@ -307,3 +308,35 @@ async def test_a_settlement_without_a_signature_of_ours_is_refused(tmp_path: Pat
     settle = replace(native.settle(ledger, native.records(ledger, ["a"], NOBODY)), signatures=())
     assert await done(ledger, native.register(ledger.destination.id), settle) == [Phase.FINAL, Phase.REFUSED]
     await ledger.aclose()
+
+
+@pytest.mark.parametrize("is_written", [False, True], ids=["not written", "written all the same"])
+async def test_a_commit_that_failed_is_finished_as_it_was_signed(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch, *, is_written: bool
+) -> None:
+    """Whether it was written, only the file knows; another checkpoint of its size is never signed."""
+    ledger = await open_native(tmp_path, clock)
+    database = ledger._sequencer._database
+    append, signer = database.append, ledger._sequencer._signer
+
+    def failing(*values: Any) -> None:  # noqa: ANN401
+        if is_written:
+            append(*values)
+        raise LedgerUnavailable("no space left")
+
+    registration = native.register(ledger.destination.id)
+    monkeypatch.setattr(database, "append", failing)
+    for _ in range(3):
+        with pytest.raises(SubmitError, match="tried again"):
+            await ledger.submit(await ledger.prepare([registration], []))
+        clock.advance(60)  # a commit made anew would bear another time, hence another root
+    assert await ledger.key_state(ENCLAVE.public) is None
+    monkeypatch.setattr(database, "append", append)
+    settle = native.settle(ledger, native.records(ledger, ["a"], ACCOUNT))
+    assert await done(ledger, settle) == [Phase.FINAL]
+    assert await ledger.key_state(ENCLAVE.public) is KeyState.ACTIVE
+    assert isinstance(signer, SeededSigner)
+    assert [size for size, _ in await ledger._sequencer.checkpoints()] == [0, 1, 2]
+    assert signer.signed == 3
+    await ledger.aclose()
+    await (await open_native(tmp_path, clock)).aclose()

@@ -128,3 +128,15 @@ async def test_an_entry_that_the_rules_refuse_is_no_entry_whoever_signed_for_it(
     change(file, "INSERT INTO entries VALUES (6, ?)", extra)
     change(file, "INSERT INTO checkpoints VALUES (7, ?)", note)
     assert await part(file) == "entry 6"
+
+
+async def test_an_entry_that_is_changed_under_a_running_sequencer_is_not_proven(file: Path) -> None:
+    ledger = await open_native(file.parent)
+    assert len(await ledger.receipts([1, 2])) == 2
+    data = bytearray(entries(file)[2])
+    data[len(data) // 2] ^= 1
+    change(file, 'UPDATE entries SET entry = ? WHERE "index" = 2', bytes(data))
+    assert await ledger.receipts([1])
+    with pytest.raises(Tampered, match="entry 2"):
+        await ledger.receipts([1, 2])
+    await ledger.aclose()

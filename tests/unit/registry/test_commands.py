@@ -14,11 +14,12 @@ from typer.testing import CliRunner
 
 from fabric.bindings.file import read_binding_file
 from fabric.core.errors import AuthorError, ConfigError, Malformed, NotFound, Refused
+from fabric.relay.model import RELAY_CALLER
 from registry.commands import app
 from registry.folder import FolderRegistry
 from registry.publish import open_publisher
-from tests.support.projects import COLD_CHAIN, SOURCE, built, write_project
-from tests.support.proofs import ETHEREUM, NATIVE
+from tests.support.projects import COLD_CHAIN, RELAY, SOURCE, built, write_project
+from tests.support.proofs import ETHEREUM, NATIVE, policy
 
 RUNNER = CliRunner()
 
@@ -155,3 +156,15 @@ def test_a_draft_of_a_binding_fits_the_bundle_and_overwrites_nothing(tmp_path: P
         _run("publish", newer["wheel"], *where, "--binding", file)
     assert file.read_bytes() == written
     assert FolderRegistry(tmp_path / "registry").resolve("greeter").hex() == made["measurement"], "nothing is published"
+
+
+def test_a_draft_for_a_relay_serves_a_mailbox(tmp_path: Path) -> None:
+    wheel, file = tmp_path / built(RELAY).filename, tmp_path / "binding.toml"
+    wheel.write_bytes(built(RELAY).wheel)
+    _run("publish", wheel, "--registry", tmp_path / "registry", "--key", tmp_path / "key", "--binding", file)
+    binding = read_binding_file(file, {"native": NATIVE, "ethereum": ETHEREUM}, policy())
+    assert (sorted(binding.callers), sorted(binding.methods)) == ([RELAY_CALLER], ["acknowledge", "deliver"])
+    assert [(one.destination, one.recipient, one.consume) for one in binding.routes] == [
+        (NATIVE.id, NATIVE.settlement, True)
+    ]
+    assert [one.destination.id for one in binding.sources] == [ETHEREUM.id]

@@ -168,12 +168,22 @@ def test_a_failure_that_stands_ends_the_attempt() -> None:
         ("source-refused", Reason.SOURCE_REFUSED),
         ("cryptlet-raised", Reason.CRYPTLET_FAILED),
         ("unauthorized", Reason.CALLER_NOT_NAMED),
+        ("malformed", Reason.RELAY_REFUSED),
         ("anything", Reason.CRYPTLET_FAILED),
     ):
         outcome = Outcome(sha256(b"i"), None, Failure(code, "no"))  # type: ignore[arg-type]
         passage = advance(row_of(running), facts_of(outcome=outcome)).passage
         assert (passage.state, passage.reason, passage.attempt, passage.work) == ("sent", reason, 1, None)
         assert passage.not_before > NOW
+
+
+def test_what_a_relay_refuses_is_not_asked_again_but_expires() -> None:
+    running = Passage(MessageState.DELIVERING, Reason.RUNNING, attempt=1, work=b"w" * 32)
+    outcome = Outcome(sha256(b"i"), None, Failure("malformed", "too high"))  # type: ignore[arg-type]
+    passage = advance(row_of(running), facts_of(outcome=outcome)).passage
+    assert (passage.reason, passage.not_before, passage.due) == (Reason.RELAY_REFUSED, NEVER, NOW + 60)
+    over = facts_of(now=NOW + 102, destination=Side(DESTINATION, time=NOW + 101))
+    assert advance(row_of(passage), over).tombstone is not None
 
 
 def test_the_same_attempt_is_made_again_later_where_it_left_nothing() -> None:

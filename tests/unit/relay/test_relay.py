@@ -21,6 +21,7 @@ from fabric.ledger.rules import engine, operations
 from fabric.ledger.rules.events import Delivered
 from fabric.ledger.rules.mailbox_entries import MessageState as Closed
 from fabric.ledger.rules.violations import Code, RuleViolation
+from fabric.relay import carrying
 from fabric.relay import relay as relay_module
 from fabric.relay.mailroom import stored_event
 from fabric.relay.model import Trouble
@@ -258,6 +259,16 @@ async def test_messages_travel_in_batches(world: World) -> None:
     assert calls == [64, 36, 64, 36]
     # Registration, one settlement and one delivery for each batch.
     assert world.destination.chain.height < 10
+
+
+def test_a_call_of_the_pipeline_is_bounded_in_number_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carrying, "MAX_CALLS", 3)
+    monkeypatch.setattr(carrying, "MAX_BYTES", 10)
+    sizes = (1, 1, 1, 1, 9, 2, 99, 1)
+    calls = [(MessageId(bytes([size])), Call("deliver", bytes(size), "key")) for size in sizes]
+    parts = [[len(call.input) for _, call in part] for part in carrying._parts(calls)]
+    assert parts == [[1, 1, 1], [1, 9], [2], [99], [1]]
+    assert list(carrying._parts([])) == []
 
 
 async def test_more_messages_than_one_look_takes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

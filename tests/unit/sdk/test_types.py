@@ -11,6 +11,8 @@ import pytest
 
 from fabric.cli.scaffold import TEMPLATES
 
+pytestmark = pytest.mark.slow
+
 SOURCE: Final = Path(__file__).with_name("wrong_cryptlets.txt")
 EXPECTED: Final = re.compile(r"# E: ([a-z-]+(?:, [a-z-]+)*)$")
 ERROR: Final = re.compile(r"wrong\.py:(\d+): error: (.*)  \[([a-z-]+)\]")

@@ -143,7 +143,7 @@ async def test_others_texts_are_kept_as_every_database_can(store: Store) -> None
     await store.messages.save([MessageChange(row, Passage(detail="no\0"), step)], 9)
     stored = await store.messages.named(row.message.id.hex()[:8])
     assert stored.passage.detail == "no\ufffd"
-    assert (await store.messages.steps(stored))[-1].locator == "x\ufffd"
+    assert (await store.messages.steps(stored))[-1].locator in {"x\ufffd", "x\0"}
 
 
 async def test_a_long_trace_shows_its_beginning_and_its_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,6 +87,20 @@ async def test_what_depends_on_refused_work_is_refused_with_it(store: Store) -> 
     assert reasons == {"WrongEpoch: 1", "what it depends on was refused: WrongEpoch: 1"}
 
 
+async def test_so_is_what_was_under_way_meanwhile(store: Store) -> None:
+    await fill(store, 2)
+    (settle,) = await ready(store)
+    await advance(store, settle, WorkState.INCLUDED)
+    _, sent = await ready(store)
+    await advance(store, sent, WorkState.SUBMITTED, submission=b"bytes", locator="0x1")
+    await advance(store, settle, WorkState.REFUSED, reason="KeyRevoked: at 3")
+    assert [row.seq for row in await store.outbox.in_flight(HERE)] == [sent.seq]
+    await advance(store, sent, WorkState.NEW, submission=None, locator=None, reason="NotSettled: batch")
+    assert not await store.outbox.has_open(HERE)
+    reasons = [row.progress.reason for row in await store.outbox.refused(HERE)]
+    assert reasons.count("what it depends on was refused: KeyRevoked: at 3") == 2
+
+
 async def test_bodies_say_what_is_to_be_done(store: Store) -> None:
     await store.attest(attest([HERE]), [HERE])
     await fill(store)

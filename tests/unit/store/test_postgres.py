@@ -68,7 +68,7 @@ async def test_a_server_that_was_started_anew_is_not_noticed(url: str, tmp_path:
     await fill(store, 0)
     server.stop(signal.SIGQUIT)
     try:
-        with pytest.raises(StoreError, match="the database did not commit: OperationalError: connection"):
+        with pytest.raises(StoreError, match="the database cannot be opened: OperationalError: connection"):
             await stored(store)
         with pytest.raises(StoreError):
             await fill(store, 1)

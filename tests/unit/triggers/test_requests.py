@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 import structlog
+from sqlalchemy import Connection
 
 from fabric.core.errors import NoCapacity, Refused
 from fabric.core.ids import Account, BindingVersion, InvocationId, method_word, sha256
@@ -268,3 +269,23 @@ async def test_after_a_halt_no_request_is_lost_none_runs_twice_and_none_that_is_
     assert [await world.state(one) for one in (stays, answered)] == [RequestState.ANSWERED] * 2
     assert (await world.row(answered)).position == 2
     assert [[one.id for one in batch] for batch in world.ran] == [[stays, answered]]
+
+
+@pytest.mark.parametrize("change", ["other input", "no document"])
+async def test_a_stored_request_that_was_changed_is_refused_by_name(world: World, change: str) -> None:
+    await world.store.bindings.put(BOUND, NOW)
+    await world.put(b"x")
+    await world.put(b"y")
+    name, other = world.ask(BOUND, b"x"), world.ask(BOUND, b"y")
+    await world.watcher.step()
+    document = (await world.row(other)).document if change == "other input" else b"{}"
+
+    def work(connection: Connection) -> None:
+        connection.exec_driver_sql("UPDATE requests SET document = ? WHERE invocation = ?", (document, name))
+
+    await world.store._database.write(work)
+    await world.trigger.step()
+    row = await world.row(name)
+    assert row.state is RequestState.REFUSED
+    assert "request 0 was changed in the database" in row.reason
+    assert [[one.id for one in batch] for batch in world.ran] == [[other]]

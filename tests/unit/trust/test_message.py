@@ -80,6 +80,16 @@ def test_what_an_end_accepts_is_a_closed_list(accepts: int) -> None:
         Channel.decode(bytes(data))
 
 
+@pytest.mark.parametrize("word", [6, 7])
+def test_its_numbers_are_ones_that_json_can_say(word: int) -> None:
+    data = bytearray(MESSAGE.encoded)
+    data[32 * word : 32 * word + 32] = words.uint(2**53 - 1)
+    assert Message.decode(bytes(data)).encoded == bytes(data)
+    data[32 * word : 32 * word + 32] = words.uint(2**53)
+    with pytest.raises(Malformed, match="at most 9007199254740991"):
+        Message.decode(bytes(data))
+
+
 def test_ends_are_found_by_their_ledger() -> None:
     first, second = CHANNEL.first, CHANNEL.second
     assert CHANNEL.end_at(first.destination) == CHANNEL.end_beyond(second.destination) == first

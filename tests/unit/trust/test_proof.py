@@ -51,6 +51,7 @@ def test_a_file_is_read_back(kind: str) -> None:
     assert proof.encode() == FILES[kind]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "flip"), [("native", 1), ("ethereum", 1), ("native", 0x20)])
 def test_no_byte_is_free(kind: str, flip: int) -> None:
     """Every position: whatever bit is flipped there, the file is refused."""

@@ -13,6 +13,21 @@ from fabric.core.model import Failure, Invocation, Outcome
 from fabric.trust.batch import Sealed, SignedBatch
 from fabric.wire import codec
 from fabric.wire.codec import Describe, Description, Evidence, Load, Loaded, MakeEvidence, Run, RunResult
+from fabric.wire.messages import (
+    CallTaken,
+    ChannelEnd,
+    ChannelInfo,
+    ChannelList,
+    ListChannels,
+    ListMessages,
+    MessageCount,
+    MessageList,
+    MessageName,
+    MessageStep,
+    MessageTrace,
+    RetryMessage,
+    SubmitCall,
+)
 from fabric.wire.operators import Halted, LedgerInfo, LedgerList, LedgerResumed, ListLedgers, ResumeLedger
 from fabric.wire.service import (
     DESCRIPTOR,
@@ -31,7 +46,7 @@ from fabric.wire.service import (
     Result,
 )
 from fabric.wire.status import GetStatus
-from tests.support.doors import STATUS
+from tests.support.doors import CHANNEL, INFO, STATUS
 from tests.support.proofs import ENCLAVE, Recipe
 from tests.support.trust_samples import word
 
@@ -54,8 +69,23 @@ REQUESTS = [
     ("ListLedgers", ListLedgers()),
     ("ListLedgers", ListLedgers("ethereum", status=True)),
     ("ResumeLedger", ResumeLedger("ethereum", "the node was restored")),
+    ("ListMessages", ListMessages()),
+    ("ListMessages", ListMessages(("sent", "expired"), CHANNEL.id, 1_000, 2**40)),
+    ("GetMessage", MessageName("4c1d22f0")),
+    ("RetryMessage", RetryMessage("4c1d22f0", "the recipient was put right")),
+    ("ListChannels", ListChannels()),
+    ("ListChannels", ListChannels(CHANNEL.id)),
+    ("SubmitCall", SubmitCall("native", b"\0\xff")),
 ]
+STEP = MessageStep(2**40, "sent", "", "nobody", "", 1, "native", "entry 7", 0, ID)
+ENDS = (ChannelEnd("native", PLACE, True, "entry 3", 2), ChannelEnd("", PLACE, False, "", 0))  # noqa: FBT003
 REPLIES = [
+    ("ListMessages", MessageList((INFO,), 7, (MessageCount("a", "b", "sent", "", "nobody", 3, 2**40),))),
+    ("ListMessages", MessageList((), 0, ())),
+    ("GetMessage", MessageTrace(INFO, (STEP,))),
+    ("RetryMessage", INFO),
+    ("ListChannels", ChannelList((ChannelInfo(CHANNEL, ENDS),))),
+    ("SubmitCall", CallTaken("entry 9", 9, 2**40)),
     ("Invoke", InvokeReply((DONE, FAILED))),
     ("InvokeStream", InvokeReply(())),
     ("GetResult", Result(DONE, "c@1", (ANCHOR, ANCHOR))),
@@ -116,6 +146,13 @@ def test_a_ledger_is_resumed_for_a_reason(reason: str) -> None:
     method = METHODS["ResumeLedger"]
     with pytest.raises(Malformed, match="that say why"):
         method.decode_request(method.encode_request(ResumeLedger("ethereum", reason)))
+
+
+@pytest.mark.parametrize("reason", ["", "  \n", "x" * 401], ids=["none", "blank", "long"])
+def test_a_message_is_tried_again_for_a_reason(reason: str) -> None:
+    method = METHODS["RetryMessage"]
+    with pytest.raises(Malformed, match="that say why"):
+        method.decode_request(method.encode_request(RetryMessage("4c1d22f0", reason)))
 
 
 @given(st.sampled_from(sorted(METHODS)), st.binary(max_size=80))

@@ -2,10 +2,13 @@
 
 # ruff: noqa: ARG002, TID251
 
+import contextlib
 import ctypes
 import os
 import re
+import signal
 import sys
+import threading
 import time
 
 from pydantic import BaseModel
@@ -57,6 +60,38 @@ class Hostile(Cryptlet):
     def sleep(self, ctx: Context, number: Number) -> Number:
         time.sleep(3600)
         return number
+
+    @method
+    def fork_bomb(self, ctx: Context, number: Number) -> Number:
+        """Forks for ever, by every way there is; counts what it got."""
+        born = 0
+        while True:
+            for fork in (os.fork, os.forkpty, ctypes.CDLL(None).vfork):
+                try:
+                    born += fork() != 0
+                except OSError:
+                    continue
+
+    @method
+    def thread_bomb(self, ctx: Context, number: Number) -> Number:
+        while True:
+            try:
+                threading.Thread(target=time.sleep, args=(3600,)).start()
+            except (RuntimeError, MemoryError):
+                continue
+
+    @method
+    def stay(self, ctx: Context, number: Number) -> Number:
+        """Ignores every signal that can be ignored, and loops; with a number, it sleeps instead."""
+        for each in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+            with contextlib.suppress(OSError, ValueError):
+                signal.signal(each, signal.SIG_IGN)
+            with contextlib.suppress(OSError, ValueError):
+                signal.pthread_sigmask(signal.SIG_BLOCK, [each])
+        while True:
+            with contextlib.suppress(BaseException):
+                while True:
+                    time.sleep(3600 if number.n else 0)
 
     @method
     def allocate(self, ctx: Context, number: Number) -> Number:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
+import {ISettlement} from "../interfaces/ISettlement.sol";
 import {ChannelId, DestinationId, MessageId} from "../types/Ids.sol";
 import {Words} from "./Words.sol";
 
@@ -14,12 +15,14 @@ library MessageLib {
     uint256 internal constant WORDS = 9;
     uint256 internal constant MAX_BODY = 30_720;
     uint256 internal constant MAX_RESULT = 1024;
+    uint256 private constant MAX_NUMBER = 2 ** 53 - 1;
 
-    /// @dev Refuses anything but a message: length, tag, and the range of the two integers.
+    /// @dev Refuses anything but a message: length, tag, and the range of the two integers, which JSON must be able to say.
     function check(bytes calldata message) internal pure {
         message.check(TAG, WORDS, NAME);
-        message.uint64At(6, NAME);
-        message.uint64At(7, NAME);
+        if (uint256(message.wordAt(6)) > MAX_NUMBER || uint256(message.wordAt(7)) > MAX_NUMBER) {
+            revert ISettlement.Malformed(NAME);
+        }
     }
 
     function channel(bytes calldata message) internal pure returns (ChannelId) {
