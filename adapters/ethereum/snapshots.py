@@ -1,4 +1,4 @@
-"""Keeps a snapshot of an anvil, its last whole state: the node writes in place, and a kill in that moment leaves a part.
+"""Keeps a snapshot of an anvil, its last whole state: the node writes in place, and a kill meanwhile leaves a part.
 
 ``python -m adapters.ethereum.snapshots PID FOLDER`` runs beside the node for as long as it does, as nobody's child. It
 moves each state that the node has begun to write out of the node's way, and over the one before once it is whole.
@@ -32,6 +32,7 @@ def main(arguments: Sequence[str]) -> None:
         os._exit(0)  # somebody keeps it, now or since before
     os.setsid()
     keep(node, folder)
+    os._exit(0)  # who gets the lock finds nobody here any more
 
 
 def keep(node: int, folder: Path) -> None:
