@@ -43,6 +43,7 @@ from fabric.invoke.admission import Desk
 from fabric.invoke.catalogue import Catalogue
 from fabric.invoke.pipeline import Pipeline
 from fabric.ledger.devnet import EvmAccount
+from fabric.relay.relay import AT_ENCLAVE
 from fabric.runtime.cluster import Cluster, ClusterConfig
 from fabric.runtime.member import Member
 from fabric.runtime.pool import Pool, PoolConfig
@@ -196,8 +197,8 @@ async def _open(
     keeper.watch(pool)
     spare_the_collector()
     flow = open_flow(ground.config, pool, ground.store, registrar.key_ids, clock, reached)
-    enclaves.tell(flow.batcher.wake)
-    nodes.start(pool, flow.batcher.wake)
+    pool.listen(flow.batcher.wake)
+    nodes.start(pool)
     stack.push_async_callback(nodes.aclose)
     if not enclaves.members:
         await nodes.wait_served()
@@ -205,6 +206,7 @@ async def _open(
     ledgers.watch(flow.acceptor)
     pipeline = Pipeline(Desk(ground.fabric, ground.config.gateway.deadline_ms), catalogue, flow.gather, clock)
     relay = start_relay(ground.fabric, ledgers, pipeline, clock, reached)
+    pool.listen(partial(relay.there_again, AT_ENCLAVE))
     effects = await effects_of_start(ground.store, ledgers, ground.policy, relay)
     opened = _opened(ground)
     backend = Backend(pipeline, ground.store, catalogue, opened, clock, effects)

@@ -51,7 +51,6 @@ class Enclaves:
         self._renewing: asyncio.Task[None] | None = None
         self._members: dict[str, Member] = {}
         self._started = 0
-        self._on_added: Callable[[], None] = _nobody
         self._relaunches: set[asyncio.Task[None]] = set()
 
     async def start(self, count: int) -> None:
@@ -68,10 +67,6 @@ class Enclaves:
         """Brings every enclave into the pool."""
         for member in self._members.values():
             await pool.add(member.handle)
-
-    def tell(self, on_added: Callable[[], None]) -> None:
-        """Has ``on_added`` called when an enclave came into service in the place of a lost one."""
-        self._on_added = on_added
 
     def replace(self, pool: Pool, lost: EnclaveHandle) -> None:
         """Launches, registers and serves a new enclave in the place of a lost one, in the background."""
@@ -128,7 +123,6 @@ class Enclaves:
         fresh = await _insist(self._start_one)
         # Ray may be down too: the enclave that stands waits for it.
         await _insist(lambda: pool.add(fresh.handle))
-        self._on_added()
 
 
 async def _insist(attempt: Callable[[], Awaitable[T]]) -> T:
@@ -139,7 +133,3 @@ async def _insist(attempt: Callable[[], Awaitable[T]]) -> T:
         except FabricError as error:
             _LOG.exception("enclave not replaced, trying again", error=str(error))
             await asyncio.sleep(_RELAUNCH_SECONDS)
-
-
-def _nobody() -> None:
-    """Nobody waits for enclaves yet."""

@@ -83,9 +83,9 @@ class NodeEnclaves:
         self._served = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self, pool: Pool, on_added: Callable[[], None]) -> None:
-        """Begins to look; ``on_added`` is called for each enclave that came into service."""
-        self._tasks += [asyncio.create_task(self._keep(place, pool, on_added)) for place in self._places]
+    def start(self, pool: Pool) -> None:
+        """Begins to look."""
+        self._tasks += [asyncio.create_task(self._keep(place, pool)) for place in self._places]
 
     async def wait_served(self) -> None:
         """Returns when an enclave of some node serves."""
@@ -102,7 +102,7 @@ class NodeEnclaves:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _keep(self, place: Place, pool: Pool, on_added: Callable[[], None]) -> None:
+    async def _keep(self, place: Place, pool: Pool) -> None:
         told = ""
         while True:
             try:
@@ -118,7 +118,6 @@ class NodeEnclaves:
             await pool.add(handle, courier)
             _LOG.info("enclave of a node in service", node=place.node, number=place.number, enclave=handle.name)
             self._served.set()
-            on_added()
             found_by = await self._hold(handle, courier, lost)
             del self._lost[handle.name]
             await pool.remove(handle.name)

@@ -15,7 +15,7 @@ from fabric.ledger.watcher import Watcher, mailbox_of
 from fabric.relay.lookout import Lookout, Post
 from fabric.relay.mailroom import Mailroom
 from fabric.relay.model import RELAY_CALLER, Trouble
-from fabric.relay.relay import Relay
+from fabric.relay.relay import AT_LEDGER, Relay
 from fabric.trust.binding import Binding
 from fabric.wire.service import Answer, Call, InvokeRequest
 
@@ -37,6 +37,7 @@ def start_relay(fabric: FabricId, ledgers: Ledgers, pipeline: Pipeline, clock: C
         watched = mailbox_of(post.destination.id, post.source)
         room = Mailroom(watched, ledgers.store, clock, relay.wake, reached)
         watcher = Watcher(watched, ledgers.store, room.accept, clock, poll_seconds=POLL_SECONDS)
+        watcher.listen(partial(relay.there_again, AT_LEDGER))
         # What this fabric itself did is read at once; what others did, at the next question.
         ledgers.store.outbox.listen(watcher.wake)
         ledgers.wakers.setdefault(item.name, []).append(watcher.wake)

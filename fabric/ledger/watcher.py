@@ -83,6 +83,10 @@ def mailbox_of(destination: DestinationId, source: MailboxSource) -> Watched[Mai
     return Watched(destination, MAILBOX, source.mailbox_events)
 
 
+def _nobody() -> None:
+    """Nobody waits for the ledger."""
+
+
 class Watcher(Generic[P]):
     """Reads pages and hands them over, one after the other."""
 
@@ -104,6 +108,11 @@ class Watcher(Generic[P]):
         self._pause = pause
         self._alarm = Alarm(pause)
         self._poll_seconds = poll_seconds
+        self._on_answer: Callable[[], None] = _nobody
+
+    def listen(self, on_answer: Callable[[], None]) -> None:
+        """Has it called when the ledger answers again after it did not."""
+        self._on_answer = on_answer
 
     def wake(self) -> None:
         """Ends the pause between two questions: there may be something new. Call it on the event loop."""
@@ -121,7 +130,9 @@ class Watcher(Generic[P]):
                 self._tell("page not accepted", error)
                 await self._pause(delay_seconds(failures, self._watched.destination))
                 continue
-            failures = 0
+            if failures:
+                failures = 0
+                self._on_answer()
             if not moved:
                 await self._alarm.rest(self._poll_seconds)
 

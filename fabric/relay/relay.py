@@ -14,7 +14,7 @@ import structlog
 from fabric.core.backoff import delay_seconds
 from fabric.core.clock import Clock
 from fabric.core.crashpoint import CrashPoint, Reached, unharmed
-from fabric.core.errors import FabricError
+from fabric.core.errors import FabricError, StoreError
 from fabric.core.ids import MessageId
 from fabric.core.model import Failure
 from fabric.ledger.alarm import Alarm, Pause
@@ -32,6 +32,10 @@ LIMIT: Final = 256
 """Messages that are looked at in one turn."""
 AT_BINDING: Final = frozenset({Reason.NO_BINDING, Reason.NO_BUNDLE})
 """Reasons that may be gone when a binding came into force."""
+AT_ENCLAVE: Final = frozenset({Reason.NO_CAPACITY})
+"""The one that may be gone when an enclave came into service."""
+AT_LEDGER: Final = frozenset({Reason.NO_PROOF})
+"""The one that may be gone when a ledger answers again."""
 _SEED: Final = b"relay"
 
 
@@ -55,6 +59,8 @@ class Relay:
         self._clock = clock
         self._reached = reached
         self._alarm = Alarm(pause)
+        # What kept messages waiting before the start may be gone after it.
+        self._gone = AT_ENCLAVE | AT_LEDGER
 
     def wake(self) -> None:
         """Ends the pause: something has changed. Call it on the event loop."""
@@ -64,6 +70,11 @@ class Relay:
         """Takes up what waits for one of some reasons that may be gone now; raises ``StoreError``."""
         if await self._store.messages.hasten(frozenset(reasons)):
             self.wake()
+
+    def there_again(self, reasons: frozenset[Reason]) -> None:
+        """Has what waits for one of some reasons taken up at the next look. Call it on the event loop."""
+        self._gone |= reasons
+        self.wake()
 
     async def retry(self, message: MessageId, why: str) -> MessageRow:
         """Makes another attempt due at once, with the reason in the trace.
@@ -103,6 +114,7 @@ class Relay:
         Raises:
             StoreError: the database did not commit; nothing is lost.
         """
+        await self._take_up()
         rows = await self._store.messages.due(self._clock.unix_seconds(), LIMIT)
         if not rows:
             return False
@@ -112,6 +124,16 @@ class Relay:
         stored = await self._store.carry(changes)
         await self._carry([_begun(change) for change in changes if change.row.message.id in stored], turns)
         return any(change.step for change in changes)
+
+    async def _take_up(self) -> None:
+        gone, self._gone = self._gone, frozenset()
+        if not gone:
+            return
+        try:
+            await self._store.messages.hasten(gone)
+        except StoreError:
+            self._gone |= gone
+            raise
 
     async def _carry(self, rows: Sequence[MessageRow], turns: dict[MessageId, Turn]) -> None:
         begun = [(row, carry) for row in rows if (carry := turns[row.message.id].carry)]

@@ -117,6 +117,11 @@ class Pool:
         self._on_lost = on_lost
         self._clock = clock
         self._members: dict[str, _Member] = {}
+        self._listeners: list[Callable[[], None]] = []
+
+    def listen(self, on_served: Callable[[], None]) -> None:
+        """Has it called whenever enclaves came into service: new ones, or those that have a courier again."""
+        self._listeners.append(on_served)
 
     @property
     def enclaves(self) -> tuple[EnclaveHandle, ...]:
@@ -138,6 +143,7 @@ class Pool:
         if courier is None:
             courier = await self._hire(handle)
         self._members[handle.name] = _Member(handle, courier)
+        self._tell()
 
     async def remove(self, name: str) -> None:
         """Takes an enclave out of service; what runs on it may end. One that is not there is no error."""
@@ -159,6 +165,7 @@ class Pool:
                 self._lose(member)
             else:
                 member.courier = await self._hire(member.handle)
+        self._tell()
 
     async def load(self, load: Load) -> Measurement:
         """Gives a bundle to every enclave that lacks it and returns its measurement.
@@ -290,6 +297,10 @@ class Pool:
 
     async def _hire(self, handle: EnclaveHandle) -> int:
         return await self._carrier.hire(handle.name, handle.socket, on_node(self._config.profile, handle.node))
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
 
     def _error(self, member: _Member, failure: Failure) -> FabricError:
         """Returns the error of a whole run; an enclave that can make no container any more is as good as gone."""

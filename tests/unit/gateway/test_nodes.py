@@ -117,7 +117,8 @@ async def home(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Home]:
     )
     pool = Pool(PoolConfig(Profile(cpus=0), {}), cluster, bundles, nodes.lose, FrozenClock())
     made = Home(cluster, registrar, pool, nodes)
-    nodes.start(pool, lambda: made.added.append("one"))
+    pool.listen(lambda: made.added.append("one"))
+    nodes.start(pool)
     yield made
     await nodes.aclose()
 

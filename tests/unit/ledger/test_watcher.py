@@ -25,14 +25,22 @@ class Following:
         self.pages: list[RequestPage] = []
         self.pauses: list[float] = []
         self.failure: Exception | None = None
+        self.recovered = 0
         self.watched = requests_of(HERE.id, world.ledger)
         self.watcher = Watcher(self.watched, world.store, self.accept, world.clock, pause=self.pause)
+        self.watcher.listen(self.recover)
+
+    def recover(self) -> None:
+        self.recovered += 1
 
     async def accept(self, page: RequestPage) -> None:
         if self.failure:
             raise self.failure
         self.pages.append(page)
         await self.world.store.requests.store([], CursorMove(self.watched.cursor, page.cursor))
+
+    async def has_recovered(self) -> bool:
+        return bool(self.recovered)
 
     async def has_pages(self) -> bool:
         return bool(self.pages)
@@ -76,8 +84,9 @@ async def test_run_goes_on_after_an_error(following: Following) -> None:
     following.failure = LedgerUnavailable("on purpose")
     with structlog.testing.capture_logs():
         task = asyncio.create_task(following.watcher.run())
-        await until(following.has_pages)
+        await until(following.has_recovered)
         await stop(task)
+    assert len(following.pages) == following.recovered == 1
     assert len(following.pages) == 1
 
 

@@ -293,6 +293,17 @@ async def test_an_enclave_is_removed_though_ray_is_gone() -> None:
     assert [handle.name for handle in home.pool.enclaves] == ["two"]
 
 
+async def test_whoever_waits_for_an_enclave_is_told_when_one_serves() -> None:
+    home = await house("one")
+    told: list[int] = []
+    home.pool.listen(lambda: told.append(len(home.pool.enclaves)))
+    home.carrier.stand_ins["two"] = StandIn("two")
+    await home.pool.add(home["two"].handle)
+    assert told == [2]
+    await home.pool.move(home.carrier)
+    assert told == [2, 2]
+
+
 async def test_a_pool_moves_to_another_carrier() -> None:
     home = await house("one", "two")
     home.carrier.hired.clear()
