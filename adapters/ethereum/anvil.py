@@ -1,8 +1,8 @@
 """anvil, the development node of Foundry, as a process: started in a folder, found again there, ended by its pid.
 
 An unrelated program bears the same name, so the version is asked for first. The node's state is saved every second, and
-kept whole (``adapters.ethereum.keeper``): what a kill loses is at most the newest blocks, never one that counts as
-final.
+a whole one is kept (``adapters.ethereum.snapshots``): what a kill loses is at most the newest blocks, never one that
+counts as final.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from adapters.ethereum import answers, keeper
+from adapters.ethereum import answers, snapshots
 from adapters.ethereum.process import Home, Running, free_port
 from adapters.ethereum.rpc import Rpc
 from fabric.core.canonical import JsonObject
@@ -249,18 +249,18 @@ async def _set_clock(port: int) -> None:
 async def _prepare_state(folder: Path) -> None:
     """Leaves the newest whole state for the node that is to start, and a copy for the case that it is killed."""
     await _unkept(folder)
-    if not keeper.tidy(folder):
+    if not snapshots.tidy(folder):
         state = _state(folder)
         message = f"{state} was cut off by a kill while the node wrote it: remove {folder} to start a new chain"
         raise ConfigError(message)
-    keeper.spare(folder)
+    snapshots.spare(folder)
 
 
 async def _unkept(folder: Path) -> None:
-    """Waits until a node's keeper has followed it."""
+    """Waits until what kept the states of a node that ended has ended too."""
     try:
         async with asyncio.timeout(_KEPT_SECONDS):
-            while (lock := keeper.lock_of(folder)) is None:  # noqa: ASYNC110 - another process ends
+            while (lock := snapshots.lock_of(folder)) is None:  # noqa: ASYNC110 - another process ends
                 await asyncio.sleep(_POLL_SECONDS)
             lock.close()
     except TimeoutError as error:
@@ -269,8 +269,8 @@ async def _unkept(folder: Path) -> None:
 
 
 async def _keep(folder: Path, pid: int) -> None:
-    """Has the states of a node kept; one whose keeper was killed gets another."""
-    command = [sys.executable, "-I", "-m", "adapters.ethereum.keeper", str(pid), str(folder)]
+    """Has the states of a node kept, unless somebody does it already."""
+    command = [sys.executable, "-I", "-m", "adapters.ethereum.snapshots", str(pid), str(folder)]
     nothing = asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(*command, stdin=nothing, stdout=nothing, stderr=nothing)
     await process.wait()
@@ -286,4 +286,4 @@ def _home(folder: Path) -> Home:
 
 
 def _state(folder: Path) -> Path:
-    return folder / keeper.STATE
+    return folder / snapshots.STATE

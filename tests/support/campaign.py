@@ -12,6 +12,7 @@ from fabric.core.ids import Account, BindingVersion, sha256
 from fabric.trust.message import Channel, End, Shown
 from fabric.trust.policy import Policy
 from fabric.wire.messages import ListMessages
+from tests.support.depth import DEPTH
 from tests.support.house import House
 from tests.support.house_work import POLL_SECONDS
 from tests.support.mail_books import Books, Contract, native_books
@@ -26,10 +27,10 @@ SHORT: Final = (8, 25)
 """Seconds of one that may arrive or expire."""
 DEAD: Final = (5, 15)
 """Seconds of one that cannot arrive."""
-BURST: Final = 10
-"""Messages that are sent in one go."""
-GAP_SECONDS: Final = (0.5, 2.5)
-"""Between two goes of one sender."""
+GOES: Final = 10 * DEPTH
+"""In so many goes, and one for a kind that is left over, each sender sends."""
+GAP_SECONDS: Final = (0.5, 3.5)
+"""Between two goes of one sender, so that something is under way whatever is killed."""
 SHARES: Final = {"live": 70, "short": 12, "dead": 9, "refusing": 9}
 """Of a hundred messages; what is no contract cannot refuse, so that from Ethereum those go to nobody too."""
 
@@ -47,9 +48,10 @@ def orders(rng: random.Random, total: int) -> list[Order]:
     """Returns the orders of one sender: together so many messages, each kind among them, in any order."""
     counts = {kind: max(1, total * share // 100) for kind, share in SHARES.items()}
     counts["live"] += total - sum(counts.values())
+    burst = max(1, total // GOES)
     found: list[Order] = []
     for kind, count in counts.items():
-        found += [Order(kind, min(BURST, count - at), _life(rng, kind)) for at in range(0, count, BURST)]
+        found += [Order(kind, min(burst, count - at), _life(rng, kind)) for at in range(0, count, burst)]
     rng.shuffle(found)
     return found
 

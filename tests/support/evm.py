@@ -9,7 +9,7 @@ from typing import Final
 
 from eth_abi.abi import encode
 
-from adapters.ethereum import answers, keeper
+from adapters.ethereum import answers, snapshots
 from adapters.ethereum.accounts import DEPLOY_GAS, NodeAccount, created
 from adapters.ethereum.anvil import Anvil, Options
 from adapters.ethereum.client import EthereumLedger
@@ -105,7 +105,7 @@ class World:
 
     async def saved(self) -> None:
         """Waits until the node has saved all its blocks: two dumps from now, the second began after the call."""
-        state = self.node.folder / keeper.KEPT
+        state = self.node.folder / snapshots.SNAPSHOT
         for _ in range(2):
             before = state.stat().st_mtime_ns if state.exists() else 0
             while not state.exists() or state.stat().st_mtime_ns == before:  # noqa: ASYNC110 - another process writes

@@ -17,10 +17,16 @@ from fabric.core.crashpoint import CrashPoint
 from fabric.runtime.processes import Process
 from tests.support.house import House
 
-PAUSE_SECONDS: Final = (2.0, 4.5)
+PAUSE_SECONDS: Final = (1.0, 4.0)
 """Between two kills."""
 DOWN_SECONDS: Final = (0.0, 3.0)
 """How long a killed chain is away."""
+AT_A_POINT: Final = 0.5
+"""How often the fabric ends at a crash point rather than anywhere."""
+WITH_CHAIN: Final = 0.2
+"""How often it ends anywhere together with its chain, as when the power fails."""
+AGAIN: Final = 0.3
+"""How often the start that follows is killed too."""
 AGAIN_SECONDS: Final = (0.5, 8.0)
 """After what time a fabric that is being started is killed once more."""
 POINT_SECONDS: Final = 10.0
@@ -52,7 +58,7 @@ class Killer:
     _points: list[CrashPoint] = field(default_factory=list)
 
     async def rounds(self, enough: Callable[[], bool]) -> None:
-        """Kills each kind once in an order of its own, again and again until it is enough."""
+        """Kills each kind once in any order, again and again until each was killed and it is enough."""
         ways: dict[str, Callable[[], Awaitable[None]]] = {
             "gateway": self._gateway,
             "enclave": lambda: self._part("enclave", lambda: self.house.processes("fabric.enclave.main")[1:2]),
@@ -61,11 +67,12 @@ class Killer:
             "raylet": lambda: self._part("raylet", lambda: self.house.processes("ray/raylet/raylet")),
             "anvil": self._anvil,
         }
+        left: list[str] = []
         while not (enough() and len(self.kills) == len(ways)):
-            for kind in self.rng.sample(sorted(ways), len(ways)):
-                await asyncio.sleep(self.rng.uniform(*PAUSE_SECONDS))
-                await ways[kind]()
-                assert self.house.is_running, f"the fabric ended by itself after {self.log}:\n{self.house.tail()}"
+            left = left or self.rng.sample(sorted(ways), len(ways))
+            await asyncio.sleep(self.rng.uniform(*PAUSE_SECONDS))
+            await ways[left.pop()]()
+            assert self.house.is_running, f"the fabric ended by itself after {self.log}:\n{self.house.tail()}"
 
     def _note(self, kind: str, how: str = "") -> None:
         self.kills[kind] += 1
@@ -84,14 +91,15 @@ class Killer:
         return self.rng.sample(found, len(found))
 
     async def _gateway(self) -> None:
-        """Kills the fabric where it is, or at one of the crash points in turn; starts it again, perhaps only at the
-        second attempt."""
-        if self.rng.random() < 0.5:
+        """Kills the fabric where it is, or at one of the crash points in turn; the first new start may be killed too."""
+        how = self.rng.random()
+        if how < AT_A_POINT:
             await self._at_a_point()
         else:
-            await asyncio.to_thread(self.house.kill)
-            self._note("gateway")
-        if self.rng.random() < 0.3:
+            with_chain = how < AT_A_POINT + WITH_CHAIN
+            await asyncio.to_thread(self.house.kill, chain=with_chain)
+            self._note("gateway", "with the chain" if with_chain else "")
+        if self.rng.random() < AGAIN:
             self.house.spawn()
             await asyncio.sleep(self.rng.uniform(*AGAIN_SECONDS))
             await asyncio.to_thread(self.house.kill)

@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from adapters.ethereum import answers, anvil, keeper
+from adapters.ethereum import answers, anvil, snapshots
 from adapters.ethereum.anvil import Anvil, Options, find_anvil
 from adapters.ethereum.devnet import EthereumDevnet, start
 from adapters.ethereum.integrator import open_integrator
@@ -64,17 +64,19 @@ async def mine(node: Network, blocks: int) -> None:
 async def saves(folder: Path) -> None:
     """Waits until a state is kept that was written after the call."""
     seen: set[int] = set()
-    kept = folder / keeper.KEPT
+    kept = folder / snapshots.SNAPSHOT
     while len(seen) < 3:
         seen |= {kept.stat().st_mtime_ns} if kept.exists() else set()
         await asyncio.sleep(0.05)
 
 
-def keepers(folder: Path) -> list[int]:
+def snapshooters(folder: Path) -> list[int]:
     """Returns the processes that keep the states of a folder; one that waits to be reaped has no command line."""
     commands = {path: _read(path) for path in Path("/proc").glob("[0-9]*/cmdline")}
     mine = [
-        path for path, text in commands.items() if b"adapters.ethereum.keeper" in text and str(folder).encode() in text
+        path
+        for path, text in commands.items()
+        if b"adapters.ethereum.snapshots" in text and str(folder).encode() in text
     ]
     return [int(path.parent.name) for path in mine]
 
@@ -187,7 +189,7 @@ async def test_what_a_kill_loses_is_not_final(tmp_path: Path) -> None:
     options = Options(block_seconds=1, dies_with_parent=True)
     async with await Anvil.start(tmp_path, options) as node:
         rpc = Rpc(node.url)
-        state = tmp_path / keeper.KEPT
+        state = tmp_path / snapshots.SNAPSHOT
         saves: set[int] = set()
         while len(saves) < 3:  # two whole intervals
             if state.exists():
@@ -201,7 +203,7 @@ async def test_what_a_kill_loses_is_not_final(tmp_path: Path) -> None:
 
 
 async def test_a_state_that_was_cut_off_is_told(tmp_path: Path) -> None:
-    (tmp_path / keeper.STATE).write_bytes(b'{"block":{}')
+    (tmp_path / snapshots.STATE).write_bytes(b'{"block":{}')
     with pytest.raises(ConfigError, match="cut off"):
         await devnet(tmp_path)
 
@@ -210,30 +212,30 @@ async def test_a_kill_while_the_state_is_written_loses_no_more_than_that_one(tmp
     options = Options(block_seconds=0, dies_with_parent=True)
     async with await Anvil.start(tmp_path, options) as node:
         await mine(node, 3)
-    for half in (keeper.STATE, keeper.BEGUN):
+    for half in (snapshots.STATE, snapshots.BEGUN):
         async with await Anvil.start(tmp_path, options) as node:
             assert await head(node) == 3
             await saves(tmp_path)
             await node.kill()
-        # As the kill would have left it while the node wrote: before the keeper looked, and after.
-        (tmp_path / keeper.STATE).replace(tmp_path / keeper.KEPT)
-        (tmp_path / half).write_bytes((tmp_path / keeper.KEPT).read_bytes()[:-1])
+        # As the kill would have left it while the node wrote: before anybody looked, and after.
+        (tmp_path / snapshots.STATE).replace(tmp_path / snapshots.SNAPSHOT)
+        (tmp_path / half).write_bytes((tmp_path / snapshots.SNAPSHOT).read_bytes()[:-1])
     async with await Anvil.start(tmp_path, options) as node:
         assert await head(node) == 3
-    assert not any((tmp_path / name).exists() for name in (keeper.BEGUN, keeper.KEPT))
+    assert not any((tmp_path / name).exists() for name in (snapshots.BEGUN, snapshots.SNAPSHOT))
 
 
-async def test_a_node_whose_keeper_was_killed_gets_another(tmp_path: Path) -> None:
+async def test_what_keeps_the_states_of_a_node_is_started_again(tmp_path: Path) -> None:
     async with await Anvil.start(tmp_path, Options(block_seconds=0, dies_with_parent=True)) as node:
-        (first,) = keepers(tmp_path)
+        (first,) = snapshooters(tmp_path)
         os.kill(first, signal.SIGKILL)
         await Anvil.start(tmp_path)
         await Anvil.start(tmp_path)
-        (second,) = keepers(tmp_path)
+        (second,) = snapshooters(tmp_path)
         assert second != first
         await saves(tmp_path)
         await node.aclose()
-    assert keepers(tmp_path) == []
+    assert snapshooters(tmp_path) == []
 
 
 async def test_a_second_node_on_one_state_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
-"""Keeps a whole state of an anvil at hand: the node writes in place, so that a kill in that moment leaves a part.
+"""Keeps a snapshot of an anvil, its last whole state: the node writes in place, and a kill in that moment leaves a part.
 
-``python -m adapters.ethereum.keeper PID FOLDER`` runs beside the node for as long as it does, as nobody's child. It
+``python -m adapters.ethereum.snapshots PID FOLDER`` runs beside the node for as long as it does, as nobody's child. It
 moves each state that the node has begun to write out of the node's way, and over the one before once it is whole.
 """
 
@@ -16,9 +16,9 @@ from typing import IO, Final
 STATE: Final = "state.json"
 """What the node reads at its start and writes every second."""
 BEGUN: Final = "state.begun.json"
-KEPT: Final = "state.kept.json"
-_NEWEST_FIRST: Final = (STATE, BEGUN, KEPT)
-_LOCK: Final = "keeper.lock"
+SNAPSHOT: Final = "state.snapshot.json"
+_NEWEST_FIRST: Final = (STATE, BEGUN, SNAPSHOT)
+_LOCK: Final = "snapshots.lock"
 _ENDING: Final = b'"historical_states":null}'
 """How the node's version ends a state, and ends nothing else in it."""
 _LOOK_SECONDS: Final = 0.1
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> None:
     node, folder = os.pidfd_open(int(arguments[0])), Path(arguments[1])
     lock = lock_of(folder)
     if lock is None or os.fork():
-        os._exit(0)  # it has a keeper, now or since before
+        os._exit(0)  # somebody keeps it, now or since before
     os.setsid()
     keep(node, folder)
 
@@ -68,7 +68,7 @@ def tidy(folder: Path) -> bool:
 def spare(folder: Path) -> None:
     """Keeps a copy of the state that a node is about to read, and will write over."""
     if (folder / STATE).exists():
-        shutil.copyfile(folder / STATE, folder / KEPT)
+        shutil.copyfile(folder / STATE, folder / SNAPSHOT)
 
 
 def is_whole(state: Path) -> bool:
@@ -85,7 +85,7 @@ def _take(folder: Path) -> None:
         # From here on the node writes to this very file under its new name; its next state is a file of its own.
         state.replace(begun)
     if begun.exists() and is_whole(begun):
-        begun.replace(folder / KEPT)
+        begun.replace(folder / SNAPSHOT)
 
 
 if __name__ == "__main__":
