@@ -1,4 +1,4 @@
-"""Keeps a snapshot of an anvil, its last whole state: the node writes in place, and a kill in that moment leaves a part.
+"""Keeps a snapshot of an anvil, its last whole state: the node writes in place, and a kill meanwhile leaves a part.
 
 ``python -m adapters.ethereum.snapshots PID FOLDER`` runs beside the node for as long as it does, as nobody's child. It
 moves each state that the node has begun to write out of the node's way, and over the one before once it is whole.

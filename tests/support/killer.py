@@ -91,7 +91,7 @@ class Killer:
         return self.rng.sample(found, len(found))
 
     async def _gateway(self) -> None:
-        """Kills the fabric where it is, or at one of the crash points in turn; the first new start may be killed too."""
+        """Kills the fabric where it is, or at one of the crash points in turn; the new start may be killed too."""
         how = self.rng.random()
         if how < AT_A_POINT:
             await self._at_a_point()
