@@ -21,8 +21,10 @@ each_generator = set -e; for script in $(GENERATORS); do \
 # `make demo ARGS="--json --out proofs"`, `make test ARGS="-k merkle"`
 ARGS ?=
 
-# How many times as long as in `make test` the campaigns of `make fault` are.
+# How many times as long as in `make test` the campaigns of `make fault` are. A campaign that fails names its seed:
+# `make fault FAULT_SEED=7 ARGS="-k campaign"` runs it again.
 DEPTH ?= 10
+FAULT_SEED ?=
 
 # A test without any of these marks is a unit test: it needs no network, no Ray and no ledger.
 REAL := ray or ethereum or postgres or sandbox or fault or slow or e2e
@@ -51,7 +53,7 @@ test-unit: $(ENVIRONMENT) ## the unit tests alone, in a namespace without networ
 	$(OFFLINE) $(BIN)/pytest -n auto -m "not ($(REAL))" $(ARGS)
 
 fault: $(ENVIRONMENT) $(DEVNETS) $(GETH) $(POSTGRES) ## the fault tests in their long form: more seeds, deeper (DEPTH=10)
-	FAULT_DEPTH=$(DEPTH) $(BIN)/pytest -m fault $(ARGS)
+	FAULT_DEPTH=$(DEPTH) FAULT_SEED=$(FAULT_SEED) $(BIN)/pytest -m fault $(ARGS)
 
 geth: $(ENVIRONMENT) ## find geth 1.13, or build it with Go into the user's cache folder
 	@$(BIN)/python -m adapters.ethereum.geth

@@ -32,6 +32,7 @@ def main(arguments: Sequence[str]) -> None:
         os._exit(0)  # somebody keeps it, now or since before
     os.setsid()
     keep(node, folder)
+    os._exit(0)  # who gets the lock finds nobody here any more
 
 
 def keep(node: int, folder: Path) -> None:

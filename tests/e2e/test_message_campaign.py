@@ -43,6 +43,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         made.start()
         yield made
     finally:
+        if made.is_running:  # the test broke off
+            made.kill(chain=True)
         made.close()
 
 

@@ -7,6 +7,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -47,7 +48,6 @@ class Killer:
         rng: says what and when.
         kills: how often, by kind.
         log: seconds since the beginning, and what was killed.
-        ended: crash points at which the gateway ended.
     """
 
     house: House
@@ -80,9 +80,12 @@ class Killer:
 
     async def _part(self, kind: str, find: Callable[[], list[Process]]) -> None:
         """Kills a process below the fabric, which heals by itself; waits for it while something else heals."""
-        async with asyncio.timeout(FIND_SECONDS):
-            while not any(process.kill() for process in find()[:1]):  # noqa: ASYNC110 - /proc rings no bell
-                await asyncio.sleep(_LOOK_SECONDS)
+        try:
+            async with asyncio.timeout(FIND_SECONDS):
+                while not any(process.kill() for process in find()[:1]):  # noqa: ASYNC110 - /proc rings no bell
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except TimeoutError:
+            raise AssertionError(f"no {kind} for {FIND_SECONDS} s after {self.log}:\n{self.house.tail()}") from None
         self._note(kind)
 
     def _containers(self) -> list[Process]:
@@ -91,14 +94,16 @@ class Killer:
         return self.rng.sample(found, len(found))
 
     async def _gateway(self) -> None:
-        """Kills the fabric where it is, or at one of the crash points in turn; the new start may be killed too."""
+        """Kills the fabric where it is, or at one of the crash points in turn; the next start may be killed too."""
         how = self.rng.random()
         if how < AT_A_POINT:
             await self._at_a_point()
         else:
             with_chain = how < AT_A_POINT + WITH_CHAIN
             await asyncio.to_thread(self.house.kill, chain=with_chain)
-            self._note("gateway", "with the chain" if with_chain else "")
+            self._note("gateway")
+            if with_chain:
+                self._note("anvil", "with it")
         if self.rng.random() < AGAIN:
             self.house.spawn()
             await asyncio.sleep(self.rng.uniform(*AGAIN_SECONDS))
@@ -111,16 +116,14 @@ class Killer:
             self._points = self.rng.sample(sorted(CrashPoint), len(CrashPoint))
         point = self._points.pop()
         self.house.crash_file.write_text(point)
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(POINT_SECONDS):
                 while self.house.is_running:  # noqa: ASYNC110 - as above
                     await asyncio.sleep(_LOOK_SECONDS)
-        except TimeoutError:
-            await asyncio.to_thread(self.house.kill)
-            self._note("gateway", f"not at {point}")
-        else:
-            await asyncio.to_thread(self.house.wait_killed)
-            self._note("gateway", f"at {point}")
+        self.house.crash_file.unlink()
+        missed = self.house.is_running
+        await asyncio.to_thread(self.house.kill if missed else self.house.wait_killed)
+        self._note("gateway", f"{'not ' * missed}at {point}")
 
     async def _anvil(self) -> None:
         """Kills the chain, and starts it again on what it had saved."""
