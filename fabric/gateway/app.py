@@ -230,7 +230,9 @@ async def _open_door(ground: Ground, make: Callable[[Mapping[str, str]], Door], 
 
 def _opened(ground: Ground) -> dict[DestinationId, OpenedLedger]:
     return {
-        item.founded.destination.id: OpenedLedger(item.name, item.founded.destination, _final_status(item))
+        item.founded.destination.id: OpenedLedger(
+            item.name, item.founded.destination, _final_status(item), item.founded.trust
+        )
         for item in ground.standing
     }
 

@@ -1,11 +1,12 @@
 """What the gRPC door opens to: pipeline, results, proofs, blobs, bindings, each under the caller's name."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from fabric.bindings.authorise import check_caller, check_hardware, check_routes
 from fabric.core import canonical
+from fabric.core.canonical import JsonObject
 from fabric.core.clock import Clock
 from fabric.core.errors import Malformed, NotFound, Refused, Unauthorized, VerificationError
 from fabric.core.ids import BindingVersion, DestinationId, Digest, InvocationId, caller_account
@@ -23,12 +24,11 @@ from fabric.trust.binding import Binding
 from fabric.trust.destination import Destination
 from fabric.trust.kind import Status
 from fabric.trust.publication import Publication
-from fabric.trust.verifier import STEPS, verify
+from fabric.trust.verifier import check_consistent
 from fabric.wire.service import Anchor, Answer, InvokeReply, InvokeRequest, Result
 
 _HEX_VERSION: Final = 64
 _RELAY: Final = caller_account(RELAY_CALLER)
-POLICY_STEP: Final = STEPS[-1]
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,13 @@ class OpenedLedger:
         name: configured name.
         destination: its deployment.
         final: the status of a batch that is final here.
+        trust: what the operator's policy pins for it, as in ``fabric.trust.policy.Accepted``.
     """
 
     name: str
     destination: Destination
     final: Status
+    trust: JsonObject = field(default_factory=dict)
 
 
 class Listener(Protocol):
@@ -120,7 +122,11 @@ class Backend:
             proof = await prove(self._store, destinations, (invocation, destination))
         except Malformed as error:
             raise RowTampered(part, str(error)) from error
-        _check_consistent(proof, part)
+        # Before anybody is given it; whether its roots are trusted is the receiver's question.
+        try:
+            check_consistent(proof, self._ledgers[destination].trust, load_kind)
+        except VerificationError as error:
+            raise RowTampered(part, str(error)) from error
         return proof
 
     async def put_blob(self, caller: str, data: bytes) -> Digest:  # noqa: ARG002 - every known caller may
@@ -192,15 +198,6 @@ class Backend:
             consumption_locator="" if consumption is None else str((consumption.receipt or {}).get("locator", "")),
             cost={str(name): int(value) for name, value in cost.items()} if isinstance(cost, dict) else {},  # type: ignore[arg-type]
         )
-
-
-def _check_consistent(proof: bytes, part: str) -> None:
-    """Checks a proof before anybody is given it: every step but the policy, which is the receiver's."""
-    try:
-        verify(proof, None, load_kind)
-    except VerificationError as error:
-        if error.step != POLICY_STEP:
-            raise RowTampered(part, str(error)) from error
 
 
 def _status(effect: Effect, final: Status) -> str:

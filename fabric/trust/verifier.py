@@ -82,9 +82,31 @@ def verify(data: bytes, policy: Policy | None, kinds: Kinds) -> Verified:
     Raises:
         VerificationError: ``step`` is the name of the first step that failed; without a policy, ``policy``.
     """
-    # Step 1. Everything after it works on typed values.
     with _at("format"):
         proof = Proof.parse(data)
+    anchorage = _check_steps(proof, _trust_of(proof, policy), kinds)
+    with _at("policy"):
+        return _check_policy(proof, policy, anchorage)
+
+
+def check_consistent(data: bytes, trust: JsonObject, kinds: Kinds) -> None:
+    """Checks steps 1 to 9 of a proof file: that it holds together. Whether anybody trusts its roots is step 10.
+
+    Args:
+        data: the file.
+        trust: what is pinned for the proof's ledger, as in ``Accepted.trust``; seals are judged by it.
+        kinds: finds the kind of a ledger.
+
+    Raises:
+        VerificationError: as ``verify``, but for ``policy``.
+    """
+    with _at("format"):
+        proof = Proof.parse(data)
+    _check_steps(proof, trust, kinds)
+
+
+def _check_steps(proof: Proof, trust: JsonObject, kinds: Kinds) -> Anchorage:
+    """Steps 2 to 9, on typed values."""
     with _at("statement"):
         _check_statement(proof)
     with _at("publication"):
@@ -100,9 +122,7 @@ def verify(data: bytes, policy: Policy | None, kinds: Kinds) -> Verified:
     with _at("attestation"):
         _check_attestation(proof)
     with _at("settlement"):
-        anchorage = _check_settlement(proof, kinds, _trust_of(proof, policy))
-    with _at("policy"):
-        return _check_policy(proof, policy, anchorage)
+        return _check_settlement(proof, kinds, trust)
 
 
 def _check_statement(proof: Proof) -> None:
