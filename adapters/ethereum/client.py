@@ -183,9 +183,9 @@ class EthereumLedger:
         """Returns the time of the newest block, Unix seconds; raises ``LedgerUnavailable``."""
         return (await self._watch.view()).head.time
 
-    async def stands(self, receipts: Sequence[Receipt]) -> Sequence[bool | None]:
+    async def stands(self, receipts: Sequence[Receipt], *, deep: bool = True) -> Sequence[bool | None]:
         """Says of receipts whether they stand and are final; see ``fabric.ledger.resume.Resumable``."""
-        return await self._standing.of(receipts)
+        return await self._standing.of(receipts, deep=deep)
 
     async def restart(self, cursor: bytes, position: int | None) -> Restart:
         """Forgets what was final, says from where to read requests; see ``fabric.ledger.resume.Resumable``."""

@@ -20,13 +20,13 @@ class Standing:
         self._watch = watch
         self._requests = requests
 
-    async def of(self, receipts: Sequence[Receipt]) -> list[bool | None]:
-        """Says of receipts whether their blocks stand and are final; one round trip, see ``Resumable.stands``."""
+    async def of(self, receipts: Sequence[Receipt], *, deep: bool) -> list[bool | None]:
+        """Says of receipts whether their blocks stand; two round trips, see ``Resumable.stands``."""
         places = [_place(receipt) for receipt in receipts]
-        final = await self._watch.newest_final()
-        numbers = sorted({place[0] for place in places if place and place[0] <= final})
+        newest = await (self._watch.newest_final() if deep else self._watch.newest())
+        numbers = sorted({place[0] for place in places if place and place[0] <= newest})
         hashes = await self._hashes(numbers)
-        return [_stands(place, final, hashes) for place in places]
+        return [_stands(place, hashes) for place in places]
 
     async def restart(self, cursor: bytes, position: int | None) -> Restart:
         """Forgets what was final; see ``Resumable.restart``."""
@@ -67,11 +67,9 @@ def _place(receipt: Receipt) -> tuple[int, bytes] | None:
     return material.number, material.block_hash
 
 
-def _stands(place: tuple[int, bytes] | None, final: int, hashes: dict[int, bytes | None]) -> bool | None:
+def _stands(place: tuple[int, bytes] | None, hashes: dict[int, bytes | None]) -> bool | None:
     if place is None:
         return False
     number, digest = place
     found = hashes.get(number)
-    if number > final or found is None:
-        return None
-    return found == digest
+    return None if found is None else found == digest

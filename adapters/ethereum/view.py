@@ -95,9 +95,13 @@ class Watch:
 
         Unlike ``view`` it compares with nothing that was seen before: it is for telling what a reorg left.
         """
+        return await self.newest() - self._finality
+
+    async def newest(self) -> int:
+        """Returns the number of the newest block; as ``newest_final``."""
         (head,) = await self._rpc.ask([("eth_getBlockByNumber", ["latest", False])])
         with answers.reading():
-            return answers.block(head).number - self._finality
+            return answers.block(head).number
 
     def forget(self) -> None:
         """Forgets what was final: a person has decided to go on from the chain as it is."""

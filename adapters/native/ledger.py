@@ -133,8 +133,9 @@ class NativeLedger:
         entries = await self._sequencer.entries(indexes) if indexes else []
         return [_receipt(self.destination, one, tree.inclusion(one.index, size), note) for one in entries]
 
-    async def stands(self, receipts: Sequence[Receipt]) -> Sequence[bool | None]:
-        """Says of receipts whether their entries stand; see ``fabric.ledger.resume.Resumable``."""
+    async def stands(self, receipts: Sequence[Receipt], *, deep: bool = True) -> Sequence[bool | None]:
+        """Says of receipts whether their entries, final as such, stand; see ``fabric.ledger.resume.Resumable``."""
+        del deep
         held = [one for one in receipts if one.position < self._sequencer.history.size]
         entries = await self._sequencer.entries([one.position for one in held]) if held else []
         found = {entry.index: entry.fields for entry in entries}

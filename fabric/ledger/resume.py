@@ -37,8 +37,13 @@ class Restart:
 class Resumable(Protocol):
     """What a ledger offers beside the port if it can tell what a reorg left; without it everything is asked again."""
 
-    async def stands(self, receipts: Sequence[Receipt]) -> Sequence[bool | None]:
+    async def stands(self, receipts: Sequence[Receipt], *, deep: bool = True) -> Sequence[bool | None]:
         """Says of receipts whether what they show is there and final.
+
+        Args:
+            receipts: what was final.
+            deep: whether it must be final now; otherwise it is enough that it is there. A node that lost its newest
+                blocks, which were not final, has what was final not deep enough for a while.
 
         Returns:
             For each True, False where something else is in its place or it is not final any more, None where the ledger
@@ -149,6 +154,6 @@ async def recall(ledger: Ledger, store: Store) -> bool | None:
         return True
     receipt = _receipt(row)
     if receipt and isinstance(ledger, Resumable):
-        (stands,) = await ledger.stands([receipt])
+        (stands,) = await ledger.stands([receipt], deep=False)
         return stands
     return await ledger.is_settled(BatchId(row.work_id)) or None

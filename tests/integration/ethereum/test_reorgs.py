@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.evm import world
+from fabric.ledger.port import Phase
+from tests.support.evm import FINALITY, World, world
 from tests.support.parts import FILE, Parts, parts
 
 pytestmark = [pytest.mark.ethereum, pytest.mark.fault, pytest.mark.timeout(180)]
@@ -117,3 +118,20 @@ async def test_a_request_that_was_final_and_is_gone_does_not_run(hasty: Parts) -
     await hasty.settle()
     await hasty.until(hasty.is_done)
     await hasty.assert_once()
+
+
+async def test_a_node_that_lost_what_was_not_final_has_not_forgotten_what_was(chain: World) -> None:
+    work = await chain.settle(1)
+    (made,) = await chain.send(work)
+    await chain.mine(1 + FINALITY)
+    receipt = await chain.receipt(work, made)
+    assert (await chain.see(work, made)).phase is Phase.FINAL
+    await chain.do("anvil_rollback", 1)
+    # Its block is there, and not as deep as it was: for the start of a fabric that is enough, for resuming it is not.
+    assert list(await chain.ledger.stands([receipt], deep=False)) == [True]
+    assert list(await chain.ledger.stands([receipt])) == [None]
+    await chain.do("anvil_rollback", FINALITY)
+    assert list(await chain.ledger.stands([receipt], deep=False)) == [None], "behind it, or rolled back"
+    await chain.do("evm_increaseTime", 100)
+    await chain.mine()
+    assert list(await chain.ledger.stands([receipt], deep=False)) == [False], "another block in its place"

@@ -24,17 +24,20 @@ class Telling(MemoryLedger):
 
     Attributes:
         gone: the first block that is another one; blocks beyond the height are missing.
+        shallow: how many of the newest blocks are not final.
         restarted: what ``restart`` was told.
     """
 
     def __init__(self, inner: MemoryLedger, gone: int) -> None:
         self.__dict__ |= inner.__dict__
         self.gone = gone
+        self.shallow = 0
         self.restarted: list[tuple[bytes, int | None]] = []
         self.failure: Exception | None = None
 
-    async def stands(self, receipts: Sequence[Receipt]) -> Sequence[bool | None]:
-        return [None if one.position > self.chain.height else one.position < self.gone for one in receipts]
+    async def stands(self, receipts: Sequence[Receipt], *, deep: bool = True) -> Sequence[bool | None]:
+        newest = self.chain.height - self.shallow * deep
+        return [None if one.position > newest else one.position < self.gone for one in receipts]
 
     async def restart(self, cursor: bytes, position: int | None) -> Restart:
         if self.failure:
@@ -135,6 +138,13 @@ async def test_what_a_ledger_remembers(world: World, *, gone: int, rolled_back: 
     if rolled_back:
         ledger.chain.reorg(ledger.chain.height)
     assert await recall(ledger, world.store) is expected
+
+
+async def test_what_is_there_and_not_deep_enough_any_more_is_remembered(world: World) -> None:
+    await finish(world)
+    ledger = Telling(world.ledger, gone=99)
+    ledger.shallow = ledger.chain.height
+    assert await recall(ledger, world.store) is True
 
 
 async def test_without_receipts_the_ledger_is_asked_for_the_batch(world: World) -> None:
