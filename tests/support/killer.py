@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from adapters.ethereum.anvil import Anvil, Options
+from adapters.ethereum.rpc import Rpc
 from fabric.core.clock import SystemClock
 from fabric.core.crashpoint import CrashPoint
 from fabric.runtime.processes import Process
@@ -48,6 +49,7 @@ class Killer:
         rng: says what and when.
         kills: how often, by kind.
         log: seconds since the beginning, and what was killed.
+        worst: how many blocks the chain lost at most by one kill.
     """
 
     house: House
@@ -55,6 +57,7 @@ class Killer:
     kills: Counter[str] = field(default_factory=Counter)
     log: list[str] = field(default_factory=list)
     begun: float = field(default_factory=_CLOCK.monotonic_seconds)
+    worst: int = 0
     _points: list[CrashPoint] = field(default_factory=list)
 
     async def rounds(self, enough: Callable[[], bool]) -> None:
@@ -111,6 +114,12 @@ class Killer:
             self._note("gateway", "while it started")
         await asyncio.to_thread(self.house.start)
 
+    async def _lost(self, before: int, chain: Anvil) -> None:
+        """Notes how many blocks a kill cost; as many as make a block final would be too many."""
+        lost = before - await _height(chain)
+        self.log[-1] += f", {lost} blocks lost"
+        self.worst = max(self.worst, lost)
+
     async def _at_a_point(self) -> None:
         if not self._points:
             self._points = self.rng.sample(sorted(CrashPoint), len(CrashPoint))
@@ -128,10 +137,20 @@ class Killer:
     async def _anvil(self) -> None:
         """Kills the chain, and starts it again on what it had saved."""
         chain = await Anvil.start(_folder(self.house))
+        before = await _height(chain)
         await chain.kill()
         self._note("anvil")
         await asyncio.sleep(self.rng.uniform(*DOWN_SECONDS))
-        await Anvil.start(chain.folder, Options(port=chain.port))
+        await self._lost(before, await Anvil.start(chain.folder, Options(port=chain.port)))
+
+
+async def _height(chain: Anvil) -> int:
+    rpc = Rpc(chain.url)
+    try:
+        (number,) = await rpc.ask([("eth_blockNumber", [])])
+        return int(str(number), 16)
+    finally:
+        await rpc.aclose()
 
 
 async def end_chain(house: House) -> None:
