@@ -1,11 +1,17 @@
-"""Keeps a snapshot of an anvil, its last whole state: the node writes in place, and a kill meanwhile leaves a part.
+"""Keeps a snapshot of an anvil, its last sound state: the node writes in place, and a kill meanwhile leaves a part.
+
+A state can be whole and yet torn: the node takes its blocks first and its accounts afterwards, and where it makes a
+block in between, the accounts hold what no block does. Such a chain would have lost events for ever that its contracts
+count. It shows in the nonces: without contracts' they are as many as there are transactions.
 
 ``python -m adapters.ethereum.snapshots PID FOLDER`` runs beside the node for as long as it does, as nobody's child. It
-moves each state that the node has begun to write out of the node's way, and over the one before once it is whole.
+moves each state that the node has begun to write out of the node's way, and over the one before once it is sound.
 """
 
 import fcntl
+import mmap
 import os
+import re
 import select
 import shutil
 import sys
@@ -17,10 +23,15 @@ STATE: Final = "state.json"
 """What the node reads at its start and writes every second."""
 BEGUN: Final = "state.begun.json"
 SNAPSHOT: Final = "state.snapshot.json"
-_NEWEST_FIRST: Final = (STATE, BEGUN, SNAPSHOT)
+DOUBTFUL: Final = "state.doubtful.json"
+"""Whole and not sound: torn, or of a chain whose nonces somebody set by hand."""
+_NEWEST_FIRST: Final = (STATE, BEGUN, DOUBTFUL, SNAPSHOT)
 _LOCK: Final = "snapshots.lock"
 _ENDING: Final = b'"historical_states":null}'
 """How the node's version ends a state, and ends nothing else in it."""
+_NONCE: Final = re.compile(rb'"nonce":(\d+),"balance":"0x[0-9a-f]+","code":"0x"')
+"""That of an account without code."""
+_TRANSACTION: Final = re.compile(rb'"transaction_hash":')
 _LOOK_SECONDS: Final = 0.1
 
 
@@ -54,12 +65,16 @@ def lock_of(folder: Path) -> IO[str] | None:
 
 
 def tidy(folder: Path) -> bool:
-    """Puts the newest whole state where a node reads it, and removes the others; False where no whole one is left."""
+    """Puts the newest sound state where a node reads it, else the newest whole one, and removes the others.
+
+    Returns:
+        False where there are states and none is whole.
+    """
     present = [folder / name for name in _NEWEST_FIRST if (folder / name).exists()]
     whole = [path for path in present if is_whole(path)]
     if not whole:
         return not present
-    whole[0].replace(folder / STATE)
+    next((path for path in whole if is_sound(path)), whole[0]).replace(folder / STATE)
     for path in present:
         if path.name != STATE:
             path.unlink(missing_ok=True)
@@ -79,6 +94,13 @@ def is_whole(state: Path) -> bool:
         return file.read() == _ENDING
 
 
+def is_sound(state: Path) -> bool:
+    """Says of a whole state whether its accounts are those after its last block."""
+    with state.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        used = sum(int(found[1]) for found in _NONCE.finditer(text))
+        return used == sum(1 for _ in _TRANSACTION.finditer(text))
+
+
 def _take(folder: Path) -> None:
     """Moves on what the node has begun, and takes what it has finished."""
     state, begun = folder / STATE, folder / BEGUN
@@ -86,7 +108,7 @@ def _take(folder: Path) -> None:
         # From here on the node writes to this very file under its new name; its next state is a file of its own.
         state.replace(begun)
     if begun.exists() and is_whole(begun):
-        begun.replace(folder / SNAPSHOT)
+        begun.replace(folder / (SNAPSHOT if is_sound(begun) else DOUBTFUL))
 
 
 if __name__ == "__main__":

@@ -120,7 +120,8 @@ async def test_many_restarts_keep_the_first_block_and_the_present_time(
             await rpc.aclose()
         firsts.add(answers.block(first).hash)
         assert answers.block(newest).time >= start + ahead
-    saved = json.loads((tmp_path / "state.json").read_text())["blocks"]
+    assert snapshots.is_sound(tmp_path / snapshots.STATE)
+    saved = json.loads((tmp_path / snapshots.STATE).read_text())["blocks"]
     assert len(firsts) == 1
     assert sum(int(item["header"]["number"], 16) == 0 for item in saved) == 1
 
@@ -141,6 +142,19 @@ async def test_a_spoiled_deployment_is_told(tmp_path: Path, text: str) -> None:
 async def test_a_spoiled_note_of_the_process_is_no_process(tmp_path: Path, text: str) -> None:
     (tmp_path / "process.json").write_text(text)
     await (await devnet(tmp_path)).aclose()
+
+
+async def test_a_real_state_is_known_to_be_sound_and_what_is_torn_is_not(tmp_path: Path) -> None:
+    net = await devnet(tmp_path)
+    await net.found(FOUNDING)
+    await net.aclose()
+    state = tmp_path / snapshots.STATE
+    assert snapshots.is_whole(state)
+    assert snapshots.is_sound(state)
+    fields = json.loads(state.read_text())
+    del fields["transactions"][-1]
+    state.write_text(json.dumps(fields, separators=(",", ":")))
+    assert not snapshots.is_sound(state)
 
 
 async def test_the_relayer_can_pay(tmp_path: Path) -> None:
