@@ -18,6 +18,7 @@ from fabric.core.ids import DestinationId
 from fabric.ledger.alarm import Alarm, Pause
 from fabric.ledger.guard import Guard
 from fabric.ledger.port import MailboxPage, MailboxSource, RequestPage, RequestSource
+from fabric.ledger.rhythm import Rhythm
 from fabric.store.store import Store
 
 _log = structlog.get_logger(__name__)
@@ -103,7 +104,8 @@ class Watcher(Generic[P]):
         self._guard = Guard(store.halts, watched.destination, clock, pause)
         self._pause = pause
         self._alarm = Alarm(pause)
-        self._poll_seconds = poll_seconds
+        self._clock = clock
+        self._rhythm = Rhythm(poll_seconds)
 
     def wake(self) -> None:
         """Ends the pause between two questions: there may be something new. Call it on the event loop."""
@@ -123,7 +125,7 @@ class Watcher(Generic[P]):
                 continue
             failures = 0
             if not moved:
-                await self._alarm.rest(self._poll_seconds)
+                await self._alarm.rest(self._rhythm.rest(self._clock.monotonic_seconds()))
 
     async def _step(self) -> bool:
         """Takes a step; a reorg beyond finality is stored, and the next look finds it."""
@@ -144,6 +146,7 @@ class Watcher(Generic[P]):
         cursor = await self._store.cursors.get(self._watched.cursor)
         page = await self._watched.read(cursor, PAGE)
         if page.cursor != cursor:
+            self._rhythm.moved(self._clock.monotonic_seconds())
             await self._accept(page)
         return page.count > 0
 
