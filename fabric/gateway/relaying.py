@@ -20,7 +20,7 @@ from fabric.trust.binding import Binding
 from fabric.wire.service import Answer, Call, InvokeRequest
 
 POLL_SECONDS: Final = 0.2
-"""Time between two questions for what others did; a message's way has two such pauses."""
+"""Time between two questions for what others did, at most; shorter around the time of a block."""
 
 
 def start_relay(fabric: FabricId, ledgers: Ledgers, pipeline: Pipeline, clock: Clock, reached: Reached) -> Relay:

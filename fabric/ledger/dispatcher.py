@@ -115,8 +115,9 @@ class Dispatcher:
         except Reorged as error:
             await self._guard.close(error)
             return
+        freed, self._freed = self._freed, False
         # Records go right behind their settlement, but not twice in a row: under load others are waited for.
-        self._hurried, self._freed = self._freed and not self._hurried, False
+        self._hurried = freed and not self._hurried and await self._has_records()
         if self._hurried:
             return
         if moved:
@@ -267,6 +268,12 @@ class Dispatcher:
         before, after = entry.row.progress.state, entry.progress.state
         settled = self._pace.consume_after
         return entry.row.kind is WorkKind.SETTLE and after in settled and before not in settled
+
+    async def _has_records(self) -> bool:
+        """Says whether records may go now."""
+        now, settled = self._clock.unix_seconds(), self._pace.consume_after
+        rows = await self._store.ready(self._id, now, self._pace.window, settled)
+        return any(row.kind is WorkKind.CONSUME for row in rows)
 
     async def _rest(self) -> None:
         """Waits for new work, and while any is left no longer than the pause between two questions."""

@@ -18,6 +18,7 @@ from fabric.core.ids import DestinationId
 from fabric.ledger.alarm import Alarm, Pause
 from fabric.ledger.guard import Guard
 from fabric.ledger.port import MailboxPage, MailboxSource, RequestPage, RequestSource
+from fabric.ledger.rhythm import Rhythm
 from fabric.store.store import Store
 
 _log = structlog.get_logger(__name__)
@@ -107,7 +108,8 @@ class Watcher(Generic[P]):
         self._guard = Guard(store.halts, watched.destination, clock, pause)
         self._pause = pause
         self._alarm = Alarm(pause)
-        self._poll_seconds = poll_seconds
+        self._clock = clock
+        self._rhythm = Rhythm(poll_seconds)
         self._on_answer: Callable[[], None] = _nobody
 
     def listen(self, on_answer: Callable[[], None]) -> None:
@@ -134,7 +136,7 @@ class Watcher(Generic[P]):
                 failures = 0
                 self._on_answer()
             if not moved:
-                await self._alarm.rest(self._poll_seconds)
+                await self._alarm.rest(self._rhythm.rest(self._clock.monotonic_seconds()))
 
     async def _step(self) -> bool:
         """Takes a step; a reorg beyond finality is stored, and the next look finds it."""
@@ -155,6 +157,7 @@ class Watcher(Generic[P]):
         cursor = await self._store.cursors.get(self._watched.cursor)
         page = await self._watched.read(cursor, PAGE)
         if page.cursor != cursor:
+            self._rhythm.moved(self._clock.monotonic_seconds())
             await self._accept(page)
         return page.count > 0
 
