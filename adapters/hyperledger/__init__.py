@@ -1,0 +1,1 @@
+"""Adapter of Hyperledger Fabric: the real Gateway protocol, our rules as chaincode, an embedded ledger."""

@@ -1,0 +1,1 @@
+"""An execute-order-validate ledger in one process that serves the real Gateway protocol, for development."""
