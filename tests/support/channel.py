@@ -123,4 +123,3 @@ def genesis(seed: str = "genesis") -> GenesisDocument:
         skew=300,
         salt=sha256(f"salt {seed}".encode()),
     )
-

@@ -7,6 +7,8 @@ import sys
 import threading
 from pathlib import Path
 
+import structlog
+
 from adapters.hyperledger.chaincode.package import PeerTls, package_id, write_package
 from adapters.hyperledger.chaincode.server import ChaincodeServer
 from adapters.hyperledger.chaincode.settings import read_settings
@@ -25,6 +27,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _serve(chosen: argparse.Namespace) -> int:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for what is read
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())

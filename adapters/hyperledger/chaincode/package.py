@@ -22,7 +22,7 @@ _BLOCK: Final = 0xFFFF
 
 @dataclass(frozen=True)
 class PeerTls:
-    """What a peer needs to dial over TLS, PEM: the server's root; its own key and certificate where it must show them."""
+    """What a peer dials with over TLS, PEM: the server's root; its own key and certificate where it must show them."""
 
     root: str
     client_key: str = ""
@@ -78,7 +78,7 @@ def _archive(files: dict[str, bytes]) -> bytes:
 
 
 def _gzip(data: bytes) -> bytes:
-    """Returns data in the gzip format (RFC 1952) in stored blocks: compressors of two versions differ in their bytes."""
+    """Returns data in the gzip format (RFC 1952), in stored blocks: versions of a compressor differ in their bytes."""
     blocks = [data[at : at + _BLOCK] for at in range(0, len(data), _BLOCK)]
     heads = (struct.pack("<BHH", each is blocks[-1], len(each), len(each) ^ _BLOCK) for each in blocks)
     stored = (head + each for head, each in zip(heads, blocks, strict=True))
