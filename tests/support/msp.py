@@ -1,6 +1,7 @@
 """Organisations of a channel from fixed seeds: their certificates and signatures are the same every time."""
 
 import datetime as dt
+import ipaddress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -124,8 +125,9 @@ class Authority:
         authority: bool = False,
         start: int = START - YEAR,
         end: int = START + 10 * YEAR,
+        host: str | None = None,
     ) -> x509.Certificate:
-        """Issues a certificate of this authority."""
+        """Issues a certificate of this authority; with ``host`` one of a server at an IP address."""
         serial = int.from_bytes(sha256(subject.public_bytes(), str((start, end)).encode())[:16], "big") | 1
         usage = dict.fromkeys(_USAGES, False) | {("key_cert_sign" if authority else "digital_signature"): True}
         builder = (
@@ -139,6 +141,9 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
             .add_extension(x509.KeyUsage(**usage), critical=True)
         )
+        if host:
+            name = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))])
+            builder = builder.add_extension(name, critical=False)
         if isinstance(self.key, ed25519.Ed25519PrivateKey):
             return builder.sign(self.key, None)
         return builder.sign(self.key, hashes.SHA256(), ecdsa_deterministic=True)

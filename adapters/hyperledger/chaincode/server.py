@@ -94,11 +94,19 @@ class ChaincodeServer:
         try:
             if not context.add_callback(session.end):
                 return
-            threading.Thread(target=session.receive, args=(incoming,), name="peer", daemon=True).start()
+            threading.Thread(target=session.receive, args=(_until_lost(incoming),), name="peer", daemon=True).start()
             yield from session.outgoing()
         finally:
             session.end()
             self._sessions.discard(session)
+
+
+def _until_lost(incoming: Iterator[shim_pb2.ChaincodeMessage]) -> Iterator[shim_pb2.ChaincodeMessage]:
+    """Gives what a peer sends; a stream that is lost, or brings a message beyond the bound, ends like any other."""
+    try:
+        yield from incoming
+    except grpc.RpcError:
+        return
 
 
 def _credentials(tls: Tls) -> grpc.ServerCredentials:
