@@ -28,7 +28,7 @@ DEPTH ?= 10
 FAULT_SEED ?=
 
 # A test without any of these marks is a unit test: it needs no network, no Ray and no ledger.
-REAL := ray or ethereum or postgres or sandbox or fault or slow or e2e
+REAL := ray or ethereum or hyperledger or postgres or sandbox or fault or slow or e2e
 
 # A network namespace with nothing in it, where the kernel grants one. Inside it a unit test that
 # reaches for the network fails instead of passing by luck.
