@@ -1,1 +1,1 @@
-"""The rules as a chaincode: what runs at each organisation beside its peer, as a service."""
+"""The rule set as chaincode, served as a process that peers dial (chaincode-as-a-service)."""
