@@ -123,7 +123,10 @@ class MemoryChannel:
         del seconds
         if "Deliver" in self.down:
             raise PeerError(grpc.StatusCode.UNAVAILABLE, "Deliver: nobody is there")
-        seek = orderer_pb2.SeekInfo.FromString(common_pb2.Payload.FromString(envelope.payload).data)
+        payload = common_pb2.Payload.FromString(envelope.payload)
+        if spoil := self.spoil.get("seek"):
+            spoil(common_pb2.ChannelHeader.FromString(payload.header.channel_header))
+        seek = orderer_pb2.SeekInfo.FromString(payload.data)
         newest = len(self.blocks) - 1
         start = newest if seek.start.HasField("newest") else seek.start.specified.number
         stop = newest if seek.stop.HasField("newest") else seek.stop.specified.number
