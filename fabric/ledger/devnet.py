@@ -28,6 +28,7 @@ class Founding:
         threshold: how many of them must agree.
         relayer: EVM address of the fabric's relayer.
         sequencer: Ed25519 key of the fabric's native sequencer.
+        client: P-256 key of the fabric's client of channels, SubjectPublicKeyInfo in DER.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Founding:
     threshold: int
     relayer: bytes
     sequencer: bytes
+    client: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,14 @@ class EvmAccount:
 
     chain_id: int
     settlement: bytes
+
+
+@dataclass(frozen=True)
+class ChannelClient:
+    """The ledger asks for a signer of what a client asks of a chaincode; both are names."""
+
+    channel: str
+    chaincode: str
 
 
 OpenSigner = Callable[[EvmAccount], Awaitable[Any]]
@@ -80,7 +90,7 @@ class Founded:
     trust: JsonObject
     minimum_status: Status
     accept_asserted: bool
-    signer: LogKey | EvmAccount
+    signer: LogKey | EvmAccount | ChannelClient
 
 
 class Devnet(Protocol):
