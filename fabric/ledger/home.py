@@ -21,6 +21,9 @@ from fabric.core.errors import LedgerUnavailable
 START_SECONDS: Final = 30
 _POLL_SECONDS: Final = 0.02
 _LISTENING: Final = "0A"
+_TABLES: Final = ("/proc/net/tcp", "/proc/net/tcp6")
+_LOOPBACK: Final = ("0100007F", "0000000000000000FFFF00000100007F")
+"""127.0.0.1, and the same as an address of IPv6, as gRPC binds it."""
 _TAIL: Final = 500
 _UNREADABLE: Final = (OSError, ValueError, KeyError, TypeError, RecursionError)
 """What reading a spoiled ``process.json`` may raise."""
@@ -189,9 +192,10 @@ def _is_alive(pid: int) -> bool:
 
 def _listens(pid: int, port: int) -> bool:
     """Says whether a process holds the listening socket of a port on 127.0.0.1 (proc(5))."""
-    wanted = f"0100007F:{port:04X}"
-    rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
-    sockets = {f"socket:[{row[9]}]" for row in rows if row[1] == wanted and row[3] == _LISTENING}
+    wanted = {f"{address}:{port:04X}" for address in _LOOPBACK}
+    lines = [line for table in _TABLES for line in Path(table).read_text().splitlines()[1:]]
+    rows = (line.split() for line in lines)
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[1] in wanted and row[3] == _LISTENING}
     try:
         held = {str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()}
     except OSError:
