@@ -37,6 +37,7 @@ _FAILURES: Final = {
     "unauthorized": Reason.CALLER_NOT_NAMED,
     "ledger-unavailable": Reason.NO_PROOF,
     "malformed": Reason.RELAY_REFUSED,
+    "oversize": Reason.PROOF_TOO_LONG,
 }
 """Codes of what became of an attempt. Any other is the cryptlet's where it is stored, and want of an enclave's else."""
 _RULES: Final = {
@@ -97,10 +98,10 @@ def submit(row: MessageRow, passage: Passage, facts: Facts) -> Passage:
 
 
 def missed(row: MessageRow, failure: Failure, now: int) -> Passage:
-    """Returns the passage of an attempt that gave no result: it is made again later, under the same key."""
+    """Returns the passage of an attempt that gave no result: it is made again under the same key, if not at once."""
     passage = row.passage
     reason = _FAILURES.get(failure.code, Reason.NO_CAPACITY)
-    waiting = _later(row, replace(passage, reason=reason, detail=failure.message), now)
+    waiting = _again(row, replace(passage, reason=reason, detail=failure.message), now)
     return replace(waiting, due=min(waiting.not_before, now + RECHECK_SECONDS))
 
 
@@ -175,14 +176,19 @@ def _failed(row: MessageRow, passage: Passage, facts: Facts, why: tuple[Reason, 
     """Ends an attempt; the next one is another invocation, later, or when a person asks for it."""
     before = MessageState.SENT if passage.state is MessageState.DELIVERING else _told(facts) or MessageState.SENT
     ended = replace(passage, state=before, reason=why[0], detail=why[1], work=None, seen="")
-    if not MEANINGS[why[0]].passes:
-        return replace(ended, tries=passage.tries + 1, not_before=NEVER)
-    return _later(row, ended, facts.now)
+    return _again(row, ended, facts.now)
 
 
 def _told(facts: Facts) -> MessageState | None:
     """Returns how the destination says that the message ended, None where it does not."""
     return MessageState(facts.ending.kind.value) if facts.ending else None
+
+
+def _again(row: MessageRow, passage: Passage, now: int) -> Passage:
+    """Returns a passage whose next attempt comes in its time, or when a person asks where time alone does not help."""
+    if not MEANINGS[passage.reason].passes:
+        return replace(passage, tries=passage.tries + 1, not_before=NEVER)
+    return _later(row, passage, now)
 
 
 def _later(row: MessageRow, passage: Passage, now: int) -> Passage:

@@ -106,6 +106,13 @@ MEANINGS: Final[Mapping[Reason, Meaning]] = {
         meaning="the enclave does not take the proof of the event",
         advice="compare the roots of trust in the binding's sources with the ledger's own",
     ),
+    Reason.PROOF_TOO_LONG: Meaning(
+        Party.OPERATOR,
+        passes=False,
+        meaning="the proof of its event is longer than an enclave takes",
+        advice="run a version of the fabric that takes it, then: cryptlet relay retry MSG --reason TEXT; what was not "
+        "delivered expires by itself meanwhile; a lower gas limit of the telling ledger keeps it from happening again",
+    ),
     Reason.RELAY_REFUSED: Meaning(
         Party.SENDER,
         passes=False,

@@ -64,6 +64,7 @@ class Reason(StrEnum):
     ASSERTED_NOT_ACCEPTED = "asserted-not-accepted"
     NO_PROOF = "no-proof"
     SOURCE_REFUSED = "source-refused"
+    PROOF_TOO_LONG = "proof-too-long"
     RELAY_REFUSED = "relay-refused"
     CRYPTLET_FAILED = "cryptlet-failed"
     NO_CAPACITY = "no-capacity"
