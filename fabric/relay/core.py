@@ -18,7 +18,7 @@ from fabric.ledger.port import Expire
 from fabric.ledger.rules.violations import Code
 from fabric.relay.model import BEFORE_END, DELIVERY, LEGS, Carry, Facts, Leg, Turn
 from fabric.relay.obstacles import Obstacle, halt_of, obstacle_of
-from fabric.relay.reasons import MEANINGS
+from fabric.relay.reasons import MAX_REVERTS, MEANINGS
 from fabric.store.mail import ENDED, NEVER, MessageRow, MessageState, Passage, Reason, Tombstone
 from fabric.store.values import Progress, WorkState
 
@@ -30,6 +30,9 @@ _SCALE: Final = 20
 """Times the backoff of the outbox: from one second to ten minutes."""
 _HAVE_ENDED: Final = (MessageState.DELIVERED, MessageState.EXPIRED)
 _DEPENDENT: Final = "what it depends on was refused"
+
+REVERTED: Final = frozenset(leg.reverted for leg in LEGS.values())
+"""Reasons that the account at the end of a leg gives."""
 
 _FAILURES: Final = {
     "source-refused": Reason.SOURCE_REFUSED,
@@ -133,7 +136,7 @@ def retried(passage: Passage) -> Passage:
         raise Refused(f"it is {passage.state} for good; nothing is left to do")
     if passage.seen:
         raise Refused(f"it is {passage.state} and {passage.reason}: what would be sent again is with the ledger")
-    return replace(passage, tries=0, not_before=0, due=0)
+    return replace(passage, tries=0, reverts=0, not_before=0, due=0)
 
 
 def _begin(row: MessageRow, passage: Passage, facts: Facts, carry: Carry) -> Turn:
@@ -175,7 +178,8 @@ def _in_flight(passage: Passage, work: Progress, facts: Facts, leg: Leg) -> Pass
 def _failed(row: MessageRow, passage: Passage, facts: Facts, why: tuple[Reason, str]) -> Passage:
     """Ends an attempt; the next one is another invocation, later, or when a person asks for it."""
     before = MessageState.SENT if passage.state is MessageState.DELIVERING else _told(facts) or MessageState.SENT
-    ended = replace(passage, state=before, reason=why[0], detail=why[1], work=None, seen="")
+    reverts = passage.reverts + (why[0] in REVERTED)
+    ended = replace(passage, state=before, reason=why[0], detail=why[1], work=None, seen="", reverts=reverts)
     return _again(row, ended, facts.now)
 
 
@@ -185,8 +189,12 @@ def _told(facts: Facts) -> MessageState | None:
 
 
 def _again(row: MessageRow, passage: Passage, now: int) -> Passage:
-    """Returns a passage whose next attempt comes in its time, or when a person asks where time alone does not help."""
-    if not MEANINGS[passage.reason].passes:
+    """Returns a passage whose next attempt comes in its time, or when a person asks where time alone does not help.
+
+    An account that goes on refusing would spend the relayer's money for ever.
+    """
+    is_refused_for_good = passage.reason in REVERTED and passage.reverts >= MAX_REVERTS
+    if is_refused_for_good or not MEANINGS[passage.reason].passes:
         return replace(passage, tries=passage.tries + 1, not_before=NEVER)
     return _later(row, passage, now)
 
