@@ -16,7 +16,7 @@ from web3.middleware import ExtraDataToPOAMiddleware
 from web3.types import RPCEndpoint
 
 from fabric.core.canonical import JsonValue
-from fabric.core.errors import LedgerUnavailable
+from fabric.core.errors import LedgerSilent, LedgerUnavailable
 
 MAX_CALLS: Final = 500
 """Nodes bound the number of calls in a batch; geth by 1,000."""
@@ -68,8 +68,8 @@ class Rpc:
         """Returns one answer for each call, in order.
 
         Raises:
-            LedgerUnavailable: no answer, or one that is no JSON-RPC batch response. Calls of the batch may have been
-                executed.
+            LedgerSilent: no answer. Calls of the batch may have been executed.
+            LedgerUnavailable: one that is no JSON-RPC batch response. The same.
         """
         answers: list[JsonValue | RpcError] = []
         for window in _windows(calls):
@@ -96,7 +96,7 @@ class Rpc:
                 response = await self._provider.make_batch_request(requests)
         except Exception as error:
             message = f"no answer from the node: {error!r}"
-            raise LedgerUnavailable(message) from error
+            raise LedgerSilent(message) from error
         return _read(response, len(calls))
 
 
