@@ -31,6 +31,7 @@ def up(
     """Run a fabric: ledgers, enclave, appraiser, Ray, gateway. Stops on Ctrl-C or SIGTERM."""
     import asyncio
 
+    from fabric.cli.stopping import until_told
     from fabric.gateway.config import load_config
     from fabric.gateway.logs import log_to_stderr
 
@@ -40,7 +41,7 @@ def up(
     log_to_stderr()
     if bound_to:
         _stop_with(bound_to)
-    asyncio.run(_run(settings, as_json=as_json))
+    asyncio.run(until_told(_run(settings, as_json=as_json)))
 
 
 def _stop_with(parent: int) -> None:
@@ -55,21 +56,17 @@ def _stop_with(parent: int) -> None:
 
 async def _run(config: "Config", *, as_json: bool) -> None:
     import asyncio
-    import signal
 
     from fabric.core.clock import SystemClock
     from fabric.gateway.app import running
 
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if not as_json:
         typer.echo("starting ledgers, enclave and Ray; the first start takes about twenty seconds", err=True)
     async with running(config, SystemClock(), _crash_point()) as app:
         facts = ready_document(app)
         typer.echo(json.dumps(facts) if as_json else _sentence(facts))
         sys.stdout.flush()
-        await stop.wait()
+        await asyncio.Event().wait()
 
 
 def ready_document(app: "App") -> dict[str, object]:
