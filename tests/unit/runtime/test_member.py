@@ -73,3 +73,9 @@ def test_a_token_is_a_secret(tmp_path: Path) -> None:
     path.write_bytes(b"\xff" * 40)
     with pytest.raises(ConfigError, match="no text"):
         read_token(path)
+
+
+@pytest.mark.parametrize("name", ["", "a,cryptlet-node=head", "../x", "-x", "x" * 64])
+def test_a_name_that_is_no_label_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="a name has letters"):
+        replace(NODE, name=name)

@@ -1,4 +1,4 @@
-"""Starting a process that holds keys: whatever keeps it from starting is an error of the platform, to be tried again."""
+"""Starting a process that holds keys: what keeps it from starting is an error of the platform, to be tried again."""
 
 from pathlib import Path
 
