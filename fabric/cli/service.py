@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fabric.core.crashpoint import Reached
     from fabric.gateway.app import App
     from fabric.gateway.config import Config
+    from fabric.wire.codec import Description
 
 CRASH_VARIABLE = "FABRIC_TEST_CRASH_AT"
 """Names a crash point at which the process ends; read for the crash tests and by nothing else.
@@ -71,21 +72,28 @@ async def _run(config: "Config", *, as_json: bool) -> None:
 
 def ready_document(app: "App") -> dict[str, object]:
     """Returns what a fabric says of itself when it is ready."""
-    description = app.pool.enclaves[0].description
+    serving = app.pool.enclaves
     return {
         "target": app.endpoint.target,
         "fabric": app.endpoint.fabric.hex(),
         "state": str(app.ground.state.folder),
         "policy": str(app.ground.state.policy),
         "ledgers": ", ".join(app.endpoint.ledgers),
-        "enclaves": len(app.pool.enclaves),
-        "enclave_key": description.keys.ed25519.hex(),
-        "enclave_address": "0x" + description.keys.address.hex(),
-        "fabric_measurement": description.fabric.hex(),
-        "isolation": description.isolation,
+        "enclaves": len(serving),
+        # That of another machine may be lost again by now.
+        **(_about(serving[0].description) if serving else {}),
         "assurance": "software (the host vouches for the enclave; no hardware does)",
         "appraiser": f"one, a process of its own (pid {app.ground.appraiser.pid}), run by the same operator",
         "ray": "jailed" if app.cluster.jailed else "NOT jailed: code in Ray can read the fabric's keys",
+    }
+
+
+def _about(enclave: "Description") -> dict[str, object]:
+    return {
+        "enclave_key": enclave.keys.ed25519.hex(),
+        "enclave_address": "0x" + enclave.keys.address.hex(),
+        "fabric_measurement": enclave.fabric.hex(),
+        "isolation": enclave.isolation,
     }
 
 

@@ -59,6 +59,12 @@ class Database:
         """
         _transact(self._engines.writing, _upgrade)
 
+    def revision(self) -> str | None:
+        """Returns the schema that the database is at, None where it has none; blocks; raises ``StoreError``."""
+        return _transact(
+            self._engines.reading, lambda connection: MigrationContext.configure(connection).get_current_revision()
+        )
+
     async def read(self, work: Callable[[Connection], _T]) -> _T:
         """Runs a query on one consistent state of the database; raises ``StoreError``."""
         return await self._run(self._readers, self._engines.reading, work)
@@ -104,6 +110,20 @@ def open_database(where: str | Path) -> Database:
         database.close()
         raise
     return database
+
+
+def look(where: str | Path) -> str | None:
+    """Returns the schema of a database, None where there is none yet; changes nothing and needs no writer's lock.
+
+    Raises:
+        ConfigError: as ``open_database``.
+        StoreError: the database cannot be opened.
+    """
+    database = Database(_url(where))
+    try:
+        return database.revision()
+    finally:
+        database.close()
 
 
 def _url(where: str | Path) -> URL:
