@@ -71,8 +71,8 @@ class Working:
     async def resume(self, store: Store, clock: Clock, who: str, why: str) -> Resumed:
         """Lets a halted ledger go on; raises as ``fabric.ledger.resume.resume``, and it then stays halted."""
         async with self.resuming:
-            await self.stop()
             try:
+                await self.stop()
                 return await resume(self.ledger, store, clock, who=who, why=why)
             finally:
                 for name, loop in self.loops.items():
