@@ -79,3 +79,9 @@ def test_a_token_is_a_secret(tmp_path: Path) -> None:
 def test_a_name_that_is_no_label_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="a name has letters"):
         replace(NODE, name=name)
+
+
+@pytest.mark.parametrize("head", ["nohost", "a:b", "a b:1", ":1", "a:", "a:1:2"])
+def test_a_head_that_is_no_address_is_refused_and_not_tried_for_ever(head: str) -> None:
+    with pytest.raises(ConfigError, match="ADDRESS:PORT"):
+        replace(NODE, head=head)
