@@ -65,7 +65,7 @@ class Member:
     sockets: str = ""
 
     def __post_init__(self) -> None:
-        """Refuses a name that is no label, a head that is no address, and ranges that do not fit; raises ``ConfigError``."""
+        """Refuses a name that is no label, a head that is no address, ranges that do not fit: ``ConfigError``."""
         if not _NAME.fullmatch(self.name):
             raise ConfigError(f"node {self.name!r}: a name has letters, digits, _ . and -, 63 at most")
         if self.head and not _HEAD.fullmatch(self.head):
