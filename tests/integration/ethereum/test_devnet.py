@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from adapters.ethereum import answers, anvil, snapshots
+from adapters.ethereum import answers, anvil, process, snapshots
 from adapters.ethereum.anvil import Anvil, Options, find_anvil
 from adapters.ethereum.devnet import EthereumDevnet, start
 from adapters.ethereum.integrator import open_integrator
@@ -377,3 +377,15 @@ def _await_end(pid: int) -> None:
     ended, _, _ = select.select([descriptor], [], [], 20)
     os.close(descriptor)
     assert ended
+
+
+async def test_a_node_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "END_SECONDS", 0.2)
+    node = await Anvil.start(tmp_path / "node", Options(block_seconds=0, dies_with_parent=True))
+    handle = os.pidfd_open(node.pid)
+    try:
+        os.kill(node.pid, signal.SIGSTOP)
+        await node.aclose()
+        assert select.select([handle], [], [], 0)[0]
+    finally:
+        os.close(handle)
