@@ -72,7 +72,8 @@ class HyperledgerHarness(Works):
         await asyncio.sleep(max(0, time - self._clock.unix_seconds()))
 
     async def settle_down(self) -> None:
-        """What is submitted is waited for when it is observed."""
+        """What was sent before is in a block when a later transaction is."""
+        await self._session.caller.wait()
 
     async def reopen(self) -> None:
         await self._session.ledger.aclose()

@@ -13,7 +13,7 @@ from adapters.hyperledger.client.applied import read_refusals
 from adapters.hyperledger.client.blocks import VALID, code_name
 from adapters.hyperledger.client.endorsing import Endorser
 from adapters.hyperledger.client.peers import COMMIT_STATUS, SUBMIT, PeerError, PeerSide
-from adapters.hyperledger.names import APPLY, FOUND
+from adapters.hyperledger.names import APPLY, FOUND, GENESIS_KEY, READ
 from adapters.hyperledger.proto import common_pb2, gateway_pb2
 from fabric.core.errors import Malformed, Reverted, SubmitError
 from fabric.core.ids import Account
@@ -91,6 +91,10 @@ class Caller:
             await asyncio.sleep(_PAUSE_SECONDS)
         message = f"{_ATTEMPTS} times another transaction was first"
         raise Reverted(message)
+
+    async def wait(self) -> Committed:
+        """Waits until all that was sent before is in a block, by a transaction that only reads; raises as ``act``."""
+        return await self._commit(await self._endorser.endorse((READ, GENESIS_KEY.encode()), _ENDORSE_SECONDS))
 
     async def _commit(self, answer: Answer) -> Committed:
         place, name = self._endorser.place, answer.invocation.transaction

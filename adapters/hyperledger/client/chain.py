@@ -17,7 +17,7 @@ CheckSeal = Callable[[Block], None]
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a reader came: the number of the next block, and the hash of the one before it."""
+    """How far a reader came: the number of the next block, and the hash of the one before it; at the start empty."""
 
     block: int
     hash: bytes
@@ -41,9 +41,9 @@ class Chain:
             Reorged: another block is where the standing's last one was.
             LedgerUnavailable: no answer, or blocks that do not hold.
         """
-        first = max(standing.block - 1, 0)
+        first = standing.block - 1 if standing.hash else standing.block
         blocks = await self._deliver(first, standing.block + count - 1, seconds)
-        if standing.block == 0:
+        if not standing.hash:
             return blocks
         if not blocks:
             message = f"the peer has no block {first} yet, which was read before"

@@ -91,8 +91,9 @@ async def _head(parts: Parts, settings: Settings) -> str:
 
 
 async def _genesis(parts: Parts, settings: Settings) -> str:
-    document = await check_genesis(parts, settings)
-    return f"{settings.chaincode}: {document.threshold} of {len(document.appraisers)} appraisers"
+    founded, document = await check_genesis(parts, settings)
+    quorum = f"{document.threshold} of {len(document.appraisers)} appraisers"
+    return f"{settings.chaincode}, founded in block {founded}: {quorum}"
 
 
 async def _endorsement(parts: Parts, settings: Settings) -> str:

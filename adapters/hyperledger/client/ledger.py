@@ -11,7 +11,7 @@ from adapters.hyperledger.client.health import health
 from adapters.hyperledger.client.observing import Asking, Observer
 from adapters.hyperledger.client.peers import SUBMIT, PeerError
 from adapters.hyperledger.client.preparing import Preparer
-from adapters.hyperledger.client.series import Placed, Series
+from adapters.hyperledger.client.series import Origin, Placed, Series
 from adapters.hyperledger.client.stored import Sent, read_stored
 from adapters.hyperledger.client.work import task_of
 from adapters.hyperledger.names import GENESIS_KEY, MAILBOX, REQUEST
@@ -57,8 +57,8 @@ class Parts:
 class HyperledgerLedger:
     """One deployment of the chaincode: a ledger, its requests and its mailbox."""
 
-    def __init__(self, parts: Parts, clock: Clock) -> None:
-        """Takes parts that are known to reach the destination."""
+    def __init__(self, parts: Parts, clock: Clock, founded: int = 0) -> None:
+        """Takes parts that are known to reach the destination, and the number of the block in which it was founded."""
         self._asking = parts.asking
         self._chain = parts.chain
         self._destination = parts.destination
@@ -66,7 +66,7 @@ class HyperledgerLedger:
         self._observer = Observer(parts.asking, parts.destination, clock)
         self._preparer = Preparer(parts.asking.endorser, parts.asking.limits)
         place = parts.asking.endorser.place
-        common = (parts.chain, parts.asking.reader, place.chaincode, parts.asking.limits)
+        common = (parts.chain, parts.asking.reader, Origin(place.chaincode, founded), parts.asking.limits)
         self._requests = Series(REQUEST, *common)
         self._mailbox = Series(MAILBOX, *common)
         self._free = asyncio.Semaphore(_AT_ONCE)

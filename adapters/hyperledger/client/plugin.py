@@ -52,11 +52,11 @@ async def open_ledger(
         _log.warning(warning(client, now), destination=parts.destination.id.hex())
     try:
         await check_channel(parts, settings)
-        await check_genesis(parts, settings)
+        founded, _ = await check_genesis(parts, settings)
     except BaseException:
         await parts.asking.peers.aclose()
         raise
-    return HyperledgerLedger(parts, clock)
+    return HyperledgerLedger(parts, clock, founded)
 
 
 def connect(settings: Settings, clock: Clock, keys: ClientKeys, peers: PeerSide | None = None) -> Parts:
@@ -93,8 +93,11 @@ async def check_channel(parts: Parts, settings: Settings) -> None:
         raise ForeignLedger(message)
 
 
-async def check_genesis(parts: Parts, settings: Settings) -> GenesisDocument:
-    """Checks that the chaincode was founded as the deployment that is configured, and returns its genesis document.
+async def check_genesis(parts: Parts, settings: Settings) -> tuple[int, GenesisDocument]:
+    """Checks that the chaincode was founded as the deployment that is configured.
+
+    Returns:
+        The number of the block in which it was, and its genesis document.
 
     Raises:
         ForeignLedger: it was not, or as another.
@@ -102,7 +105,8 @@ async def check_genesis(parts: Parts, settings: Settings) -> GenesisDocument:
     """
     where = f"chaincode {settings.chaincode!r} on channel {settings.channel!r}"
     try:
-        document = GenesisDocument.decode(await parts.asking.reader.value(GENESIS_KEY) or b"")
+        found = (await parts.asking.reader.read([GENESIS_KEY])).found[GENESIS_KEY]
+        document = GenesisDocument.decode(found.value if found else b"")
     except (ChaincodeRefused, Malformed) as error:
         message = f"{where} holds no deployment: {error}"
         raise ForeignLedger(message) from error
@@ -111,7 +115,7 @@ async def check_genesis(parts: Parts, settings: Settings) -> GenesisDocument:
         if stated != wanted:
             message = f"{where} was founded with {name} {stated!r}, configured is {wanted!r}"
             raise ForeignLedger(message)
-    return document
+    return found.block if found else 0, document
 
 
 _STATED: Final = ("channel", "chaincode", "block", "salt")

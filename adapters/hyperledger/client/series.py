@@ -25,6 +25,8 @@ from fabric.trust.message import Message
 
 _MAX: Final = canonical.MAX_INTEGER
 _NAMES: Final = frozenset({"block", "hash", "index", "offset"})
+_SPANS: Final = 32
+"""Questions for blocks that one page takes at most, where none of them has an event."""
 _PREFIXES: Final = (f"{REQUEST}/", f"{MAILBOX}/")
 
 
@@ -49,9 +51,7 @@ class Cursor:
 
     @classmethod
     def parse(cls, data: bytes) -> "Cursor":
-        """Reads a cursor, ``b""`` is the start; raises ``LedgerError`` for one that is not ours."""
-        if not data:
-            return cls(Standing(0, b""), 0, 0)
+        """Reads a cursor; raises ``LedgerError`` for one that is not ours."""
         try:
             value = read_object(canonical.decode(data), _NAMES, "cursor")
             numbers = {name: read_integer(value[name], f"cursor.{name}", 0, _MAX) for name in _NAMES - {"hash"}}
@@ -95,6 +95,22 @@ class SeriesPage:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a deployment's events begin: the chaincode's name, and the number of the block in which it was founded."""
+
+    chaincode: str
+    block: int
+
+
+@dataclass(frozen=True)
+class _Span:
+    """The events of some blocks, and the cursor after them."""
+
+    events: tuple[Placed, ...]
+    cursor: Cursor
+
+
+@dataclass(frozen=True)
 class _Spot:
     """A happening, and the transaction of a block that tells of it."""
 
@@ -106,12 +122,12 @@ class _Spot:
 class Series:
     """Reads one series of a deployment: its requests, or its mailbox events."""
 
-    def __init__(self, name: str, chain: Chain, reader: Reader, chaincode: str, limits: Limits) -> None:
+    def __init__(self, name: str, chain: Chain, reader: Reader, origin: Origin, limits: Limits) -> None:
         """Takes the series' name, ``request`` or ``mailbox``, and who reads blocks and state."""
         self._name = name
         self._chain = chain
         self._reader = reader
-        self._chaincode = chaincode
+        self._origin = origin
         self._limits = limits
 
     async def page(self, cursor: bytes, limit: int) -> SeriesPage:
@@ -122,7 +138,17 @@ class Series:
             LedgerUnavailable: no answer, or one that does not hold.
             Reorged: what the cursor stands on is no longer there.
         """
-        after = Cursor.parse(cursor)
+        first = after = Cursor.parse(cursor) if cursor else Cursor(Standing(self._origin.block, b""), 0, 0)
+        events: tuple[Placed, ...] = ()
+        for _ in range(_SPANS):
+            span = await self._span(after, limit)
+            is_end, after, events = span.cursor == after, span.cursor, span.events
+            if events or is_end:
+                break
+        return SeriesPage(events, cursor if after == first else after.encode())
+
+    async def _span(self, after: Cursor, limit: int) -> "_Span":
+        """Returns the events of the blocks that one question brings."""
         limits = self._limits
         blocks = await self._chain.after(after.standing, limits.blocks, limits.deliver_seconds)
         try:
@@ -149,7 +175,7 @@ class Series:
             standing, offset = Standing(block.number + 1, block.hash), 0
         return taken, doubted, Cursor(standing, after.index + len(taken), offset)
 
-    async def _show(self, after: Cursor, taken: list[_Spot], doubted: list[_Spot], following: Cursor) -> SeriesPage:
+    async def _show(self, after: Cursor, taken: list[_Spot], doubted: list[_Spot], following: Cursor) -> "_Span":
         keys = [spot.happening.key for spot in (*taken, *doubted)]
         found: dict[str, Found | None] = {}
         for read in await self._reader.read_many(keys):
@@ -166,7 +192,7 @@ class Series:
             )
             for at, spot in enumerate(taken)
         )
-        return SeriesPage(events, following.encode())
+        return _Span(events, following)
 
     def _spots(self, block: Block) -> list[_Spot]:
         spots: list[_Spot] = []
@@ -179,7 +205,7 @@ class Series:
     def _happenings(self, transaction: Transaction) -> list[Happening]:
         """Returns what a transaction tells; nothing of one flagged invalid that cannot be read."""
         try:
-            return _told(transaction, self._chaincode)
+            return _told(transaction, self._origin.chaincode)
         except Malformed:
             if transaction.code == VALID:
                 raise
