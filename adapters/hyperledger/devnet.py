@@ -14,7 +14,7 @@ from adapters.hyperledger.client.plugin import connect
 from adapters.hyperledger.client.settings import parse_settings
 from adapters.hyperledger.development import DevelopmentKeys, public_pem
 from adapters.hyperledger.genesis import GenesisDocument
-from adapters.hyperledger.processes import CHAINCODE, ORDERER, ORGANISATIONS, Network, Terms, is_usable
+from adapters.hyperledger.processes import CHAINCODE, ORDERER, ORGANISATIONS, Network, Terms, is_usable, issue
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.clock import Clock
@@ -112,13 +112,7 @@ class HyperledgerDevnet:
 
     async def certificate(self, name: str, key: bytes) -> str:
         """Returns the certificate of a client's key (DER), made out anew where it is another's or near its end."""
-        place = self._folder / f"{name}.pem"
-        if place.exists() and is_usable(place.read_text(), key, self._clock.unix_seconds(), MARGIN_SECONDS):
-            return place.read_text()
-        public = place.with_suffix(".pub")
-        public.write_bytes(public_pem(key))
-        place.write_text(await self.network.issue(OWN, name, public))
-        return place.read_text()
+        return await certificate(self.network.folder, self._folder / f"{name}.pem", key, self._clock)
 
     async def _deploy(self, founding: Founding) -> JsonObject:
         keys = DevelopmentKeys(self._folder / "founder.key", self._channel, self._chaincode)
@@ -182,6 +176,7 @@ class HyperledgerDevnet:
             "tls": {"roots": self.network.tls_root},
             "channel": self._channel,
             "chaincode": self._chaincode,
+            "development": str(self.network.folder),
             "msp": OWN,
             "msps": roots,
             "policy": {"n": len(ORGANISATIONS), "of": [f"{name}.peer" for name in ORGANISATIONS]},
@@ -195,6 +190,26 @@ class HyperledgerDevnet:
     @property
     def _place(self) -> Path:
         return self._folder / "deployment.json"
+
+
+async def certificate(network: Path, place: Path, key: bytes, clock: Clock) -> str:
+    """Returns the certificate that lies in a file, made out anew where it is another key's or near its end.
+
+    Args:
+        network: folder of the development network.
+        place: the file; its name is the common name.
+        key: the public key, SubjectPublicKeyInfo in DER.
+        clock: for its end.
+
+    Raises:
+        LedgerUnavailable: the network's authority does not make it out.
+    """
+    if place.exists() and is_usable(place.read_text(), key, clock.unix_seconds(), MARGIN_SECONDS):
+        return place.read_text()
+    public = place.with_suffix(".pub")
+    public.write_bytes(public_pem(key))
+    place.write_text(await issue(network, OWN, place.stem, public))
+    return place.read_text()
 
 
 def _parse(options: Mapping[str, JsonValue]) -> DevnetOptions:

@@ -87,14 +87,15 @@ class Network:
         """Returns the certificate of an organisation's authority, PEM."""
         return (_ledger(self.folder).folder / "crypto" / msp / "ca.pem").read_text()
 
-    async def issue(self, msp: str, name: str, public: Path) -> str:
-        """Has a certificate made out for a public key, PEM."""
-        return await _run("issue", str(_ledger(self.folder).folder), str(public), "--msp", msp, "--name", name)
-
     async def aclose(self) -> None:
         """Ends both processes; what they wrote stays."""
         for home, running in self._running:
             await home.end(running, signal.SIGTERM)
+
+
+async def issue(folder: Path, msp: str, name: str, public: Path) -> str:
+    """Has an authority of a development network make a certificate out for a public key, PEM."""
+    return await _run("issue", str(_ledger(folder).folder), str(public), "--msp", msp, "--name", name)
 
 
 def is_usable(certificate: str, key: bytes, now: int, margin: int) -> bool:
