@@ -140,18 +140,14 @@ class HyperledgerDevnet:
         if stated != document.destination.id:
             raise ForeignLedger(f"chaincode {self._chaincode!r} was founded as {stated.hex()}, not as this folder's")
         settings: JsonObject = {"block": first.hash.hex(), "salt": document.salt.hex()}
-        draft = self._place.with_suffix(".draft")
-        draft.write_text(json.dumps({"founders": _founders(founding), "settings": settings}))
-        draft.replace(self._place)
+        _write(self._place, json.dumps({"founders": _founders(founding), "settings": settings}))
         return settings
 
     def _salt(self) -> bytes:
         """Returns the salt, chosen before anything is founded: who is killed meanwhile founds the same again."""
         place = self._folder / "salt"
         if not place.exists():
-            draft = place.with_suffix(".draft")
-            draft.write_text(secrets.token_hex(WORD_BYTES))
-            draft.replace(place)
+            _write(place, secrets.token_hex(WORD_BYTES))
         return bytes.fromhex(place.read_text())
 
     def _kept(self, founding: Founding) -> JsonObject | None:
@@ -204,12 +200,29 @@ async def certificate(network: Path, place: Path, key: bytes, clock: Clock) -> s
     Raises:
         LedgerUnavailable: the network's authority does not make it out.
     """
-    if place.exists() and is_usable(place.read_text(), key, clock.unix_seconds(), MARGIN_SECONDS):
-        return place.read_text()
+    kept = _read(place)
+    if kept and is_usable(kept, key, clock.unix_seconds(), MARGIN_SECONDS):
+        return kept
+    made = await issue(network, OWN, place.stem, _asked(place, key))
+    _write(place, made)
+    return made
+
+
+def _read(place: Path) -> str:
+    return place.read_text() if place.exists() else ""
+
+
+def _asked(place: Path, key: bytes) -> Path:
+    """Writes down the public key for which a certificate is asked; returns the file."""
     public = place.with_suffix(".pub")
     public.write_bytes(public_pem(key))
-    place.write_text(await issue(network, OWN, place.stem, public))
-    return place.read_text()
+    return public
+
+
+def _write(place: Path, text: str) -> None:
+    draft = place.with_suffix(".draft")
+    draft.write_text(text)
+    draft.replace(place)
 
 
 def _parse(options: Mapping[str, JsonValue]) -> DevnetOptions:
