@@ -188,8 +188,8 @@ async def post(state: Path, relay: Measurement) -> AsyncIterator[Post]:
         rpc = Rpc(str(endpoint.ledgers[ETHEREUM].settings["url"]))
         stack.push_async_callback(rpc.aclose)
         bindings = {}
-        for here, there in ((NATIVE, ETHEREUM), (ETHEREUM, NATIVE)):
-            rules = relay_binding(relay, endpoint, policy, here=here, there=there)
+        for here in (NATIVE, ETHEREUM):
+            rules = relay_binding(relay, endpoint, policy, here)
             bindings[here] = await client.put_binding(rules.document)
         account = await NodeAccount.open(rpc, 2)
         made = Post(client, endpoint, rpc, NativeAccount(Ed25519PrivateKey.generate()), account, bindings)

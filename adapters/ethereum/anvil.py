@@ -18,11 +18,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from adapters.ethereum import answers, snapshots
-from adapters.ethereum.process import Home, Running, free_port
-from adapters.ethereum.rpc import Rpc
+from adapters.ethereum.rpc import Rpc, ask_local
 from fabric.core.canonical import JsonObject
 from fabric.core.clock import Clock, SystemClock
 from fabric.core.errors import ConfigError, LedgerUnavailable
+from fabric.ledger.home import Home, Running, free_port
 
 VERSION: Final = "1.7.1"
 """Others number blocks, save state and reorganise differently."""
@@ -282,7 +282,7 @@ def _made(folder: Path) -> Path:
 
 
 def _home(folder: Path) -> Home:
-    return Home(folder, str(_state(folder)), "anvil.log")
+    return Home(folder, str(_state(folder)), "anvil.log", ask_local)
 
 
 def _state(folder: Path) -> Path:

@@ -16,10 +16,10 @@ from typing import Final, Self
 from adapters.ethereum.accounts import NodeAccount
 from adapters.ethereum.genesis import SCHEME, SIGNERS, Ground, ground
 from adapters.ethereum.geth import obtain
-from adapters.ethereum.process import Home, Running, free_port
-from adapters.ethereum.rpc import Rpc
+from adapters.ethereum.rpc import Rpc, ask_local
 from fabric.core.canonical import JsonObject
 from fabric.core.errors import LedgerUnavailable
+from fabric.ledger.home import Home, Running, free_port
 
 __all__ = ["SIGNERS", "Clique", "Options"]
 
@@ -252,4 +252,4 @@ def _read_doors(place: Path, count: int) -> list[int]:
 
 def _home(ground_: Ground, number: int) -> Home:
     folder = ground_.node(number)
-    return Home(folder, str(folder), "geth.log")
+    return Home(folder, str(folder), "geth.log", ask_local)

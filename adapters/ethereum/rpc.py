@@ -100,6 +100,15 @@ class Rpc:
         return _read(response, len(calls))
 
 
+async def ask_local(port: int) -> None:
+    """Returns when the node on a port of 127.0.0.1 has answered; raises ``LedgerUnavailable``."""
+    rpc = Rpc(f"http://127.0.0.1:{port}")
+    try:
+        await rpc.ask([("eth_chainId", [])])
+    finally:
+        await rpc.aclose()
+
+
 def results(calls: Sequence[Call], answers: Sequence[JsonValue | RpcError]) -> list[JsonValue]:
     """Returns the results of calls; raises ``LedgerUnavailable`` where the node refused one."""
     found: list[JsonValue] = []

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,11 +10,11 @@ from fabric.core.canonical import JsonValue
 from fabric.core.clock import Clock
 from fabric.gateway.config import Config
 from fabric.gateway.config import Ledger as LedgerConfig
-from fabric.gateway.signing import open_signer
+from fabric.gateway.signing import KeyFiles, open_signer
 from fabric.gateway.state import State
 from fabric.ledger.devnet import Devnet, Founded, Founding, OpenSigner
 from fabric.ledger.port import Ledger
-from fabric.signers.create import ED25519, SECP256K1, KeyFile, public_keys
+from fabric.signers.create import ED25519, P256, SECP256K1, KeyFile, public_keys
 from fabric.trust.attestation import KeySet
 from fabric.trust.policy import Appraiser
 
@@ -32,11 +31,13 @@ class Identity:
         sequencer: Ed25519 key that signs the native ledger's checkpoints.
         relayer: address that pays for transactions.
         attester: Ed25519 key that vouches for this host's enclaves.
+        client: P-256 key of the client of channels, SubjectPublicKeyInfo in DER.
     """
 
     sequencer: bytes
     relayer: bytes
     attester: bytes
+    client: bytes
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,16 @@ def relayer_key(state: State) -> Path:
     return state.keys / "relayer.key"
 
 
+def client_key(state: State) -> Path:
+    """Returns the key file of the client of Hyperledger channels."""
+    return state.keys / "client.key"
+
+
+def signing_keys(state: State) -> KeyFiles:
+    """Returns the key files of signers."""
+    return KeyFiles(sequencer_key(state), relayer_key(state), client_key(state))
+
+
 def attester_key(state: State) -> Path:
     """Returns the key file of this host's software attester."""
     return state.keys / "attester.key"
@@ -70,6 +81,7 @@ async def make_identity(state: State) -> Identity:
         KeyFile(ED25519, sequencer_key(state)),
         KeyFile(SECP256K1, relayer_key(state)),
         KeyFile(ED25519, attester_key(state)),
+        KeyFile(P256, client_key(state)),
     )
     return Identity(*await public_keys(files))
 
@@ -93,6 +105,7 @@ async def raise_ledgers(
                 threshold=1,
                 relayer=identity.relayer,
                 sequencer=identity.sequencer,
+                client=identity.client,
             )
             try:
                 founded = await devnet.found(founding)
@@ -113,5 +126,5 @@ async def _raise(state: State, name: str, ledger: LedgerConfig, clock: Clock) ->
         start = cast("StartDevnet", plugins.load(plugins.DEVNETS, ledger.kind))
         return await start(folder, options, clock)
     connect = cast("Connect", plugins.load(plugins.EXTERNALS, ledger.kind))
-    signers = partial(open_signer, log_key=sequencer_key(state), account_key=relayer_key(state))
-    return await connect(folder, options, clock, signers)
+    keys = signing_keys(state)
+    return await connect(folder, options, clock, lambda need: open_signer(need, keys))

@@ -13,8 +13,8 @@ from fabric.core.clock import Clock
 from fabric.core.crashpoint import Reached
 from fabric.core.errors import ForeignLedger
 from fabric.core.ids import DestinationId, Digest
-from fabric.gateway.founding import LedgerOpener, Standing, relayer_key, sequencer_key
-from fabric.gateway.signing import LogSigner, Relayer, open_signer
+from fabric.gateway.founding import LedgerOpener, Standing, signing_keys
+from fabric.gateway.signing import Signer, open_signer
 from fabric.gateway.state import State
 from fabric.invoke.acceptor import Acceptor, submit_events
 from fabric.ledger.dispatcher import Dispatcher, pace_of
@@ -48,7 +48,7 @@ class Working:
 
     name: str
     ledger: Ledger
-    signer: LogSigner | Relayer
+    signer: Signer
     dispatcher: Dispatcher
     asserted: bool
     loops: dict[str, Loop] = field(default_factory=dict)
@@ -208,7 +208,7 @@ async def _check_memory(name: str, ledger: Ledger, store: Store, clock: Clock) -
 
 
 async def _open(item: Standing, store: Store, state: State, clock: Clock, reached: Reached) -> Working:
-    signer = await open_signer(item.founded.signer, log_key=sequencer_key(state), account_key=relayer_key(state))
+    signer = await open_signer(item.founded.signer, signing_keys(state))
     try:
         opener = cast("LedgerOpener", plugins.load(plugins.LEDGERS, item.kind))
         ledger = await opener(item.founded.settings, clock, signer)

@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from fabric.core.ids import Digest
-from fabric.ledger.devnet import EvmAccount, LogKey
-from fabric.signers.process import KeyProcess
-from fabric.signers.protocol import AccountKey, CheckpointKey
+from fabric.ledger.devnet import ChannelClient, EvmAccount, LogKey
+from fabric.signers.process import KeyProcess, Signed
+from fabric.signers.proposals import ClientGrant, Endorsed, Invocation
+from fabric.signers.protocol import AccountKey, CheckpointKey, ClientKey
+from fabric.signers.queries import Query
 from fabric.signers.transactions import Eip1559Fields, Grant
 
 
@@ -77,10 +80,57 @@ class Relayer:
         return self._process
 
 
-async def open_signer(need: LogKey | EvmAccount, *, log_key: Path, account_key: Path) -> LogSigner | Relayer:
+class ChannelSigner:
+    """Signs what the fabric's client asks of one chaincode on one channel."""
+
+    def __init__(self, process: KeyProcess) -> None:
+        """Takes a running key process."""
+        self._process = process
+
+    @property
+    def client_key(self) -> bytes:
+        """The client's public key, SubjectPublicKeyInfo in DER."""
+        return self._process.client_key
+
+    async def sign_proposal(self, invocation: Invocation) -> Signed:
+        """See ``KeyProcess.sign_proposal``."""
+        return await self._process.sign_proposal(invocation)
+
+    async def sign_endorsed(self, invocation: Invocation, endorsed: Endorsed) -> bytes:
+        """See ``KeyProcess.sign_endorsed``."""
+        return await self._process.sign_endorsed(invocation, endorsed)
+
+    async def sign_query(self, query: Query) -> Signed:
+        """See ``KeyProcess.sign_query``."""
+        return await self._process.sign_query(query)
+
+    async def allow(self, recipients: Iterable[bytes]) -> None:
+        """A chaincode is the only recipient of its channel's calls."""
+
+    async def aclose(self) -> None:
+        """Ends the key process."""
+        await self._process.aclose()
+
+
+Signer = LogSigner | Relayer | ChannelSigner
+
+
+@dataclass(frozen=True)
+class KeyFiles:
+    """Where the gateway's keys lie: of the native log, of the relayer's account, of the client of channels."""
+
+    log: Path
+    account: Path
+    client: Path
+
+
+async def open_signer(need: LogKey | EvmAccount | ChannelClient, keys: KeyFiles) -> Signer:
     """Starts the signer that a ledger asks for; raises ``ConfigError`` for a key file that cannot be used."""
     if isinstance(need, LogKey):
-        return LogSigner(await KeyProcess.start(checkpoint=CheckpointKey(log_key, need.origin)))
-    relayer = Relayer(account_key, need)
+        return LogSigner(await KeyProcess.start(checkpoint=CheckpointKey(keys.log, need.origin)))
+    if isinstance(need, ChannelClient):
+        grant = ClientGrant(need.channel, frozenset({need.chaincode}))
+        return ChannelSigner(await KeyProcess.start(client=ClientKey(keys.client, grant)))
+    relayer = Relayer(keys.account, need)
     await relayer.start()
     return relayer

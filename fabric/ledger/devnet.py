@@ -1,8 +1,9 @@
 """Ports for setting a ledger up and for standing on its other side; what ``up`` and ``demo`` need beyond ``Ledger``.
 
 Plug-ins: ``cryptlet.devnets`` (``async start(folder, options, clock) -> Devnet``), ``cryptlet.externals`` (``async
-connect(folder, options, clock, open_signer) -> Devnet``, for a ledger that somebody else runs) and
-``cryptlet.integrators`` (``async open_integrator(settings, folder) -> Integrator``).
+connect(folder, options, clock, open_signer) -> Devnet``, for a ledger that somebody else runs),
+``cryptlet.integrators`` (``async open_integrator(settings, folder) -> Integrator``) and ``cryptlet.correspondents``
+(``async open_correspondent(settings, folder) -> Correspondent``).
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -13,7 +14,7 @@ from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.ids import Account, BindingVersion, Digest, InvocationId, Measurement
 from fabric.trust.destination import Destination
 from fabric.trust.kind import Status
-from fabric.trust.message import Channel
+from fabric.trust.message import Channel, Message
 from fabric.trust.policy import Appraiser
 
 
@@ -27,6 +28,7 @@ class Founding:
         threshold: how many of them must agree.
         relayer: EVM address of the fabric's relayer.
         sequencer: Ed25519 key of the fabric's native sequencer.
+        client: P-256 key of the fabric's client of channels, SubjectPublicKeyInfo in DER.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Founding:
     threshold: int
     relayer: bytes
     sequencer: bytes
+    client: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,14 @@ class EvmAccount:
 
     chain_id: int
     settlement: bytes
+
+
+@dataclass(frozen=True)
+class ChannelClient:
+    """The ledger asks for a signer of what a client asks of a chaincode; both are names."""
+
+    channel: str
+    chaincode: str
 
 
 OpenSigner = Callable[[EvmAccount], Awaitable[Any]]
@@ -79,7 +90,7 @@ class Founded:
     trust: JsonObject
     minimum_status: Status
     accept_asserted: bool
-    signer: LogKey | EvmAccount
+    signer: LogKey | EvmAccount | ChannelClient
 
 
 class Devnet(Protocol):
@@ -171,4 +182,33 @@ class Integrator(Protocol):
 
     async def aclose(self) -> None:
         """Closes connections."""
+        ...
+
+
+class Correspondent(Protocol):
+    """An account of a development ledger that opens channels and sends messages by transactions of its own.
+
+    Ledgers that take signed calls have none: there, whoever holds a key is one (``fabric.ledger.accounts``).
+    """
+
+    @property
+    def account(self) -> Account:
+        """The account."""
+        ...
+
+    async def open(self, channel: Channel) -> None:
+        """Opens its end of a channel; returns when the ledger has taken it, which may be before it is final.
+
+        Raises:
+            Reverted: the rules refused it.
+            LedgerUnavailable: the ledger did not answer; a repeat changes nothing.
+        """
+        ...
+
+    async def send(self, message: Message, body: bytes) -> None:
+        """Sends a message of its account; returns and raises as ``open``."""
+        ...
+
+    async def aclose(self) -> None:
+        """Closes connections; idempotent."""
         ...

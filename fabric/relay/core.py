@@ -55,7 +55,9 @@ def advance(row: MessageRow, facts: Facts) -> Turn:
     """Returns what becomes of a message by all that is known of it."""
     if halt := halt_of(facts):
         # What was final on a ledger may be gone from it: nothing is believed and nothing is sent.
-        return _timed(row, facts, Turn(_waiting(row.passage, halt)))
+        # That its work moved is noted, or the row would stay due and keep others from their turn.
+        seen = facts.work.state if facts.work else row.passage.seen
+        return _timed(row, facts, Turn(replace(_waiting(row.passage, halt), seen=seen)))
     confirmed = confirm(row, facts)
     if confirmed.state is not row.passage.state:
         # An entry of its own in the trace, and the next turn at once.

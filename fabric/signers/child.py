@@ -12,7 +12,8 @@ from fabric.core import canonical
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.errors import FabricError, Malformed, Refused
 from fabric.core.ids import Digest, parse_word
-from fabric.signers.files import ed25519_key, secp256k1_key
+from fabric.signers.client import ClientSigner
+from fabric.signers.files import ed25519_key, p256_key, secp256k1_key
 from fabric.signers.hardening import drop_privileges, harden, renew_memory
 from fabric.signers.protocol import MAX_FRAME_BYTES, SetUp, parse_set_up
 from fabric.signers.transactions import Grant, parse_transaction, sign_transaction
@@ -85,15 +86,17 @@ class KeyHolder:
 
     def __init__(self, set_up: SetUp) -> None:
         """Reads the key files; raises ``ConfigError``."""
-        checkpoint, account = set_up.checkpoint, set_up.account
+        checkpoint, account, client = set_up.checkpoint, set_up.account, set_up.client
         self._checkpoint = CheckpointSigner(ed25519_key(checkpoint.path), checkpoint.origin) if checkpoint else None
         self._account = AccountSigner(secp256k1_key(account.path), account.grant) if account else None
+        self._client = ClientSigner(p256_key(client.path), client.grant) if client else None
 
     def describe(self) -> JsonObject:
         """Returns the public keys."""
         return {
             "checkpoint": self._checkpoint.public_key.hex() if self._checkpoint else None,
             "account": self._account.address.hex() if self._account else None,
+            "client": self._client.public_key.hex() if self._client else None,
         }
 
     def answer(self, request: bytes) -> JsonObject:
@@ -109,7 +112,20 @@ class KeyHolder:
             return self._sign_checkpoint(request)
         if operation == "sign_transactions" and set(request) == {"op", "transactions"}:
             return self._sign_transactions(request["transactions"])
+        if operation == "sign_proposal" and set(request) == {"op", "invocation"}:
+            return self._of_client.sign_proposal(request["invocation"])
+        if operation == "sign_endorsed" and set(request) == {"op", "invocation", "endorsed"}:
+            return self._of_client.sign_transaction(request["invocation"], request["endorsed"])
+        if operation == "sign_query" and set(request) == {"op", "query"}:
+            return self._of_client.sign_query(request["query"])
         raise Malformed("signer request", "no operation of this key process")
+
+    @property
+    def _of_client(self) -> ClientSigner:
+        if self._client is None:
+            message = "this key process holds no client's key"
+            raise Refused(message)
+        return self._client
 
     def _sign_checkpoint(self, request: JsonObject) -> JsonValue:
         if self._checkpoint is None:

@@ -1,7 +1,8 @@
 """Makes key files in a process of its own and tells only the public keys.
 
 ``python -m fabric.signers.create ed25519:PATH secp256k1:PATH ...`` prints a JSON list: the 32-byte key of an
-``ed25519`` file, the 20-byte address of a ``secp256k1`` file, in hexadecimal digits. Existing files stay as they are.
+``ed25519`` file, the 20-byte address of a ``secp256k1`` file, the SubjectPublicKeyInfo (DER) of a ``p256`` file, in
+hexadecimal digits. Existing files stay as they are.
 """
 
 import asyncio
@@ -14,12 +15,14 @@ from typing import Final
 
 from fabric.core import canonical
 from fabric.core.errors import ConfigError, FabricError
-from fabric.signers.files import ed25519_key, secp256k1_key
+from fabric.signers.client import public_bytes
+from fabric.signers.files import ed25519_key, p256_key, secp256k1_key
 from fabric.signers.hardening import harden
 from fabric.trust.schemes import address_of
 
 ED25519: Final = "ed25519"
 SECP256K1: Final = "secp256k1"
+P256: Final = "p256"
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class KeyFile:
     """Where a key lies and what it is for.
 
     Attributes:
-        algorithm: ``ed25519`` or ``secp256k1``.
+        algorithm: ``ed25519``, ``secp256k1`` or ``p256``.
         path: the file.
     """
 
@@ -36,7 +39,7 @@ class KeyFile:
 
 
 async def public_keys(files: Sequence[KeyFile]) -> list[bytes]:
-    """Returns the public keys (32 bytes) or addresses (20 bytes) of key files, created where missing.
+    """Returns the public keys or addresses of key files, created where missing, in the forms named above.
 
     Raises:
         ConfigError: a file cannot be used; the text names it.
@@ -74,7 +77,9 @@ def _public_key(algorithm: str, path: str) -> bytes:
         return ed25519_key(Path(path)).public_key().public_bytes_raw()
     if algorithm == SECP256K1:
         return address_of(secp256k1_key(Path(path)).public_key.format(compressed=False))
-    message = f"key algorithm {algorithm!r}: expected {ED25519} or {SECP256K1}"
+    if algorithm == P256:
+        return public_bytes(p256_key(Path(path)))
+    message = f"key algorithm {algorithm!r}: expected {ED25519}, {SECP256K1} or {P256}"
     raise ConfigError(message)
 
 

@@ -9,19 +9,31 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Self
 
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.errors import ConfigError, FabricError, Malformed, Refused, SigningFailed
 from fabric.core.ids import Digest
-from fabric.signers.protocol import MAX_FRAME_BYTES, AccountKey, CheckpointKey, SetUp
+from fabric.signers.proposals import Endorsed, Invocation
+from fabric.signers.protocol import MAX_FRAME_BYTES, AccountKey, CheckpointKey, ClientKey, SetUp
+from fabric.signers.queries import Query
 from fabric.signers.transactions import Eip1559Fields, write_transaction
+from fabric.trust.fields import read_base64
 from fabric.wire.frames import frame, read_frame
 
 
+@dataclass(frozen=True)
+class Signed:
+    """Bytes that the key process made of typed fields, and its signature over them."""
+
+    data: bytes
+    signature: bytes
+
+
 class KeyProcess:
-    """One child process with up to two keys. Start it with ``start``; safe to use concurrently."""
+    """One child process with up to three keys. Start it with ``start``; safe to use concurrently."""
 
     def __init__(
         self,
@@ -34,10 +46,17 @@ class KeyProcess:
         self._waiting: deque[asyncio.Future[JsonValue]] = deque()
         self._checkpoint_key = b""
         self._address = b""
+        self._client_key = b""
         self._task = asyncio.create_task(self._read())
 
     @classmethod
-    async def start(cls, *, checkpoint: CheckpointKey | None = None, account: AccountKey | None = None) -> Self:
+    async def start(
+        cls,
+        *,
+        checkpoint: CheckpointKey | None = None,
+        account: AccountKey | None = None,
+        client: ClientKey | None = None,
+    ) -> Self:
         """Starts the child and reads the public keys; missing key files are created by the child.
 
         Raises:
@@ -58,7 +77,7 @@ class KeyProcess:
         streams = await asyncio.open_connection(sock=ours, limit=1 << 20)
         started = cls(process, streams)
         try:
-            await started._set_up(SetUp(checkpoint, account))
+            await started._set_up(SetUp(checkpoint, account, client))
         except FabricError:
             await started.aclose()
             raise
@@ -78,6 +97,11 @@ class KeyProcess:
     def address(self) -> bytes:
         """The account's address, 20 bytes; empty where the process holds none."""
         return self._address
+
+    @property
+    def client_key(self) -> bytes:
+        """The client's public key, SubjectPublicKeyInfo in DER; empty where the process holds none."""
+        return self._client_key
 
     async def sign_checkpoint(self, origin: str, size: int, root: Digest) -> tuple[bytes, bytes]:
         """Returns the log's public key and its signature over the checkpoint's body.
@@ -105,6 +129,23 @@ class KeyProcess:
         assert isinstance(answer, list)  # noqa: S101 - our own child's answer
         return [_bytes(item) for item in answer]
 
+    async def sign_proposal(self, invocation: Invocation) -> Signed:
+        """Returns the proposal of an invocation; raises ``Refused`` outside the grant, ``SigningFailed``."""
+        return _signed(await self._ask({"op": "sign_proposal", "invocation": invocation.to_json()}))
+
+    async def sign_endorsed(self, invocation: Invocation, endorsed: Endorsed) -> bytes:
+        """Returns the envelope of an endorsed invocation; raises as ``sign_proposal``."""
+        request: JsonObject = {
+            "op": "sign_endorsed",
+            "invocation": invocation.to_json(),
+            "endorsed": endorsed.to_json(),
+        }
+        return read_base64(await self._ask(request), "envelope")
+
+    async def sign_query(self, query: Query) -> Signed:
+        """Returns a signed question; raises as ``sign_proposal``."""
+        return _signed(await self._ask({"op": "sign_query", "query": query.to_json()}))
+
     async def aclose(self) -> None:
         """Ends the child; idempotent."""
         self._writer.close()
@@ -118,6 +159,7 @@ class KeyProcess:
         assert isinstance(answer, dict)  # noqa: S101 - our own child's answer
         self._checkpoint_key = _bytes(answer["checkpoint"] or "")
         self._address = _bytes(answer["account"] or "")
+        self._client_key = _bytes(answer["client"] or "")
 
     async def _ask(self, request: JsonObject) -> JsonValue:
         if self._task.done():
@@ -154,6 +196,11 @@ def _settle(future: asyncio.Future[JsonValue], answer: JsonObject) -> None:
         future.set_exception(kind(str(error["message"])))
     else:
         future.set_result(answer["ok"])
+
+
+def _signed(value: JsonValue) -> Signed:
+    assert isinstance(value, dict)  # noqa: S101 - our own child's answer
+    return Signed(read_base64(value["signed"], "signed"), read_base64(value["signature"], "signature"))
 
 
 def _bytes(value: JsonValue) -> bytes:

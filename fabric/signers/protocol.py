@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from fabric.core.canonical import JsonObject, JsonValue
+from fabric.signers.proposals import ClientGrant
 from fabric.signers.transactions import Grant
 from fabric.trust.fields import read_hex, read_integer, read_list, read_object, read_text
 
@@ -45,21 +46,40 @@ class AccountKey:
 
 
 @dataclass(frozen=True)
+class ClientKey:
+    """A P-256 key that signs for one client of a Hyperledger channel.
+
+    Attributes:
+        path: the key file, created where missing.
+        grant: channel and chaincodes; anything else is refused.
+    """
+
+    path: Path
+    grant: ClientGrant
+
+
+@dataclass(frozen=True)
 class SetUp:
-    """What a key process holds; either may be missing."""
+    """What a key process holds; each may be missing."""
 
     checkpoint: CheckpointKey | None = None
     account: AccountKey | None = None
+    client: ClientKey | None = None
 
     def to_json(self) -> JsonObject:
         """Returns the first frame."""
-        return {"checkpoint": _checkpoint(self.checkpoint), "account": _account(self.account)}
+        return {
+            "checkpoint": _checkpoint(self.checkpoint),
+            "account": _account(self.account),
+            "client": _client(self.client),
+        }
 
 
 def parse_set_up(value: JsonValue) -> SetUp:
     """Reads the first frame; raises ``Malformed``."""
-    fields = read_object(value, frozenset({"account", "checkpoint"}), _FIELD)
-    return SetUp(_parse_checkpoint(fields["checkpoint"]), _parse_account(fields["account"]))
+    fields = read_object(value, frozenset({"account", "checkpoint", "client"}), _FIELD)
+    keys = _parse_checkpoint(fields["checkpoint"]), _parse_account(fields["account"])
+    return SetUp(*keys, _parse_client(fields["client"]))
 
 
 def _checkpoint(key: CheckpointKey | None) -> JsonValue:
@@ -88,6 +108,22 @@ def _parse_account(value: JsonValue) -> AccountKey | None:
     allowed = read_list(fields["allowed"], lambda item: read_hex(item, field), field, _MAX_ALLOWED)
     chain_id = read_integer(fields["chain_id"], f"{_FIELD}.account.chain_id", 1, 2**53 - 1)
     return AccountKey(_path(fields["path"]), Grant(chain_id, frozenset(allowed)))
+
+
+def _client(key: ClientKey | None) -> JsonValue:
+    if key is None:
+        return None
+    chaincodes: list[JsonValue] = [*sorted(key.grant.chaincodes)]
+    return {"path": str(key.path), "channel": key.grant.channel, "chaincodes": chaincodes}
+
+
+def _parse_client(value: JsonValue) -> ClientKey | None:
+    if value is None:
+        return None
+    field = f"{_FIELD}.client"
+    fields = read_object(value, frozenset({"chaincodes", "channel", "path"}), field)
+    chaincodes = read_list(fields["chaincodes"], lambda item: read_text(item, field), field, _MAX_ALLOWED)
+    return ClientKey(_path(fields["path"]), ClientGrant(read_text(fields["channel"], field), frozenset(chaincodes)))
 
 
 def _path(value: JsonValue) -> Path:

@@ -3,14 +3,19 @@
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, and_, bindparam, delete, insert, literal, or_, select, update
 
 from fabric.core.errors import StoreError
 from fabric.core.ids import DestinationId
 from fabric.store.cursors import move_cursor
 from fabric.store.database import Database
-from fabric.store.schema import halts, mail, requests, resumptions
+from fabric.store.mail import ENDED, MessageState, Reason
+from fabric.store.schema import halts, mail, message_steps, messages, requests, resumptions
 from fabric.store.values import CursorMove
+
+RETELLING_SECONDS: Final = 60
+"""How long a resumed ledger has to tell of its messages again before they are looked at without that."""
+_REOPENED: Final = "its ledger was resumed; what it tells of this message is waited for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,8 @@ class Anew:
     Attributes:
         cursor: the watcher's cursor; ``b""`` as its value is the start of the ledger.
         index: requests from this index on are forgotten, and stored again when they are read again.
-        mailbox: the cursor of the ledger's mailbox, whose events are all forgotten; what was carried is not.
+        mailbox: the cursor of the ledger's mailbox, whose events are all forgotten. Messages that had ended are on
+            their way again, since their ends may be gone; what was carried is not forgotten, and is found again.
     """
 
     cursor: CursorMove
@@ -94,6 +100,7 @@ class Halts:
                     delete(requests).where(requests.c.destination == destination, requests.c.position >= anew.index)
                 )
                 connection.execute(delete(mail).where(mail.c.destination == destination))
+                _reopen(connection, destination, resumption.resumed)
                 move_cursor(connection, anew.cursor)
                 move_cursor(connection, anew.mailbox)
             values = {
@@ -119,6 +126,30 @@ class Halts:
             ]
 
         return await self._database.read(work)
+
+
+def _reopen(connection: Connection, destination: DestinationId, now: int) -> None:
+    """Lets the ended messages from and to a ledger begin anew; each attempt that was made is found in the store."""
+    anew = {
+        "state": MessageState.SENT.value,
+        "reason": Reason.LEDGER_HALTED.value,
+        "detail": _REOPENED,
+        "attempt": 0,
+        "tries": 0,
+        "not_before": 0,
+        "due": now + RETELLING_SECONDS,
+        "work": None,
+        "seen": "",
+        "waits_on": messages.c.destination,
+        "version": messages.c.version + 1,
+    }
+    here = or_(messages.c.source == destination, messages.c.destination == destination)
+    ended = and_(here, messages.c.state.in_([*ENDED]))
+    told = {"time": now, "state": anew["state"], "reason": anew["reason"], "detail": _REOPENED, "attempt": 0}
+    told |= {"ledger": destination, "locator": "", "ledger_time": 0}
+    steps = select(messages.c.seq, *(literal(value) for value in told.values())).where(ended)
+    connection.execute(insert(message_steps).from_select(["message", *told], steps))
+    connection.execute(update(messages).where(ended).values(anew))
 
 
 _HALT: Final = select(halts.c.reason, halts.c.created).where(halts.c.destination == bindparam("destination"))

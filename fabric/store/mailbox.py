@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection, RowMapping, Select, func, insert, select, text, update
 
-from fabric.core.errors import StoreError
+from fabric.core.errors import LedgerUnavailable, Reorged, StoreError
 from fabric.core.ids import ChannelId, DestinationId, MessageId
 from fabric.store.bulk import chunks, insert_row, insert_rows
 from fabric.store.cursors import move_cursor
@@ -36,7 +36,9 @@ class Mailboxes:
         """Stores a page's events with what comes of them, and moves the cursor behind them; a repeat stores nothing.
 
         Raises:
-            StoreError: it did not commit; or a ledger gave another event the place of one that is stored.
+            Reorged: a ledger gave another event the place of one that was final.
+            LedgerUnavailable: a message on a channel that its ledger has not told of.
+            StoreError: it did not commit.
         """
         await self._database.write(partial(_store, page=page, now=now))
 
@@ -85,7 +87,7 @@ def _fresh(connection: Connection, events: Sequence[MailEvent]) -> list[MailEven
     for event in events:
         what = event.kind.value.encode() + event.subject.id
         if known.get((event.destination, event.position), what) != what:
-            raise StoreError(f"event {event.position} of the mailbox on {event.destination.hex()} became another event")
+            raise Reorged(f"event {event.position} of the mailbox on {event.destination.hex()} became another event")
     return [event for event in events if (event.destination, event.position) not in known]
 
 
@@ -111,6 +113,7 @@ def _sent(connection: Connection, event: MailEvent, now: int) -> None:
     if connection.scalar(select(messages.c.seq).where(messages.c.id == message.id)) is not None:
         _moved(connection, event, now)  # told again by a ledger that was resumed
         return
+    _check_way(connection, message)
     row = {
         "id": message.id,
         "channel": message.channel,
@@ -135,6 +138,17 @@ def _sent(connection: Connection, event: MailEvent, now: int) -> None:
         ledger_time=event.time,
     )
     insert_steps(connection, [(seq, step)])
+
+
+def _check_way(connection: Connection, message: Message) -> None:
+    """Checks that a message travels a channel, to its other end: a mailbox sends no others, but a node may lie."""
+    words = connection.scalar(select(channels.c.words).where(channels.c.id == message.channel))
+    beyond = Channel.decode(words).end_beyond(message.source) if words else None
+    if beyond is None or beyond.destination != message.destination:
+        raise LedgerUnavailable(
+            f"mailbox on {message.source.hex()}: message {message.id.hex()} travels no channel that was opened there; "
+            "the node that tells of it lies, or hides events: ask another one"
+        )
 
 
 def _moved(connection: Connection, event: MailEvent, _now: int) -> None:

@@ -140,7 +140,8 @@ def _due_query(now: int) -> Select[Any]:
     same = and_(outbox.c.destination == messages.c.waits_on, outbox.c.work_id == messages.c.work)
     moved = select(messages.c.seq).join(outbox, same).where(text(f"messages.{WAITING}"))
     either = union(by_time, moved.where(outbox.c.state != messages.c.seen))
-    return select(messages).where(messages.c.seq.in_(either)).order_by(messages.c.seq)
+    # The longest due first: those that come due again and again must not keep newer ones from their turn.
+    return select(messages).where(messages.c.seq.in_(either)).order_by(messages.c.due, messages.c.seq)
 
 
 def _save(connection: Connection, changes: Sequence[MessageChange], now: int) -> set[MessageId]:

@@ -14,6 +14,7 @@ GROUPS: Final = (
     plugins.EXTERNALS,
     plugins.TOOLS,
     plugins.INTEGRATORS,
+    plugins.CORRESPONDENTS,
     plugins.ACCOUNTS,
     plugins.BUNDLE_SOURCES,
     plugins.CHECKS,

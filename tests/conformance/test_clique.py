@@ -100,7 +100,7 @@ class CliqueHarness(Works):
         await self._correspondent.open(channel)
 
     async def send(self, body: bytes, seconds: int) -> Message:
-        return await self._correspondent.send(body, (await self._place.chain.head()).time + seconds)
+        return await self._correspondent.write(body, (await self._place.chain.head()).time + seconds)
 
     async def wait_until(self, time: int) -> None:
         while (head := await self._place.chain.head()).time < time:

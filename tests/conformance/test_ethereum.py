@@ -80,7 +80,7 @@ class EthereumHarness(Works):
 
     async def send(self, body: bytes, seconds: int) -> Message:
         await self._place.automine(on=True)
-        message = await self._correspondent.send(body, await self._place.time() + seconds)
+        message = await self._correspondent.write(body, await self._place.time() + seconds)
         await self._place.automine(on=False)
         return message
 

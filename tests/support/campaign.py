@@ -93,8 +93,8 @@ class Campaign:
         policy = Policy.parse((self.house.state / "policy.json").read_bytes())
         measurement, versions = built(RELAY).bundle.measurement, {}
         async with self.house.client() as client:
-            for here, there in (("native", "ethereum"), ("ethereum", "native")):
-                binding = relay_binding(measurement, self.house.endpoint, policy, here=here, there=there)
+            for here in ("native", "ethereum"):
+                binding = relay_binding(measurement, self.house.endpoint, policy, here)
                 versions[here] = await client.put_binding(binding.document)
         return versions
 

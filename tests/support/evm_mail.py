@@ -1,53 +1,28 @@
 """An account without code on an EVM chain as the end of a channel: it opens, and it sends."""
 
-from dataclasses import dataclass
-from typing import Final
-
-from adapters.ethereum import abi
 from adapters.ethereum.accounts import NodeAccount
-from fabric.core.ids import Account
+from adapters.ethereum.correspondent import EthereumCorrespondent
 from fabric.trust.destination import Destination
 from fabric.trust.message import Channel, Message
 from tests.support.harness import channel_of, next_message
 
-OPEN_CHANNEL: Final = abi.Function("openChannel(bytes)")
-SEND: Final = abi.Function("send(bytes,bytes)")
 
-
-@dataclass
-class Correspondent:
-    """An account of the node's.
+class Correspondent(EthereumCorrespondent):
+    """An account of the node's, with its one channel to an account elsewhere.
 
     Attributes:
-        account: who opens and sends.
-        destination: the deployment.
-        sent: how many messages it sent.
+        channel: the channel.
     """
 
-    account: NodeAccount
-    destination: Destination
-    sent: int = 0
+    def __init__(self, account: NodeAccount, destination: Destination) -> None:
+        super().__init__(account, destination)
+        self.channel: Channel = channel_of(destination.id, self.account)
+        self._here = destination.id
+        self._sent = 0
 
-    @property
-    def word(self) -> Account:
-        """The account as a word."""
-        return Account(self.account.address.rjust(32, b"\0"))
-
-    @property
-    def channel(self) -> Channel:
-        """Its channel to an account elsewhere."""
-        return channel_of(self.destination.id, self.word)
-
-    async def open(self, channel: Channel) -> None:
-        """Opens its end; the node must make blocks."""
-        await self._call(OPEN_CHANNEL.call(channel.encoded))
-
-    async def send(self, body: bytes, expiry: int) -> Message:
-        """Sends its next message."""
-        message = next_message(self.channel, self.destination.id, self.sent, body, expiry)
-        self.sent += 1
-        await self._call(SEND.call(message.encoded, body))
+    async def write(self, body: bytes, expiry: int) -> Message:
+        """Sends its next message; the node must make blocks."""
+        message = next_message(self.channel, self._here, self._sent, body, expiry)
+        self._sent += 1
+        await self.send(message, body)
         return message
-
-    async def _call(self, data: bytes) -> None:
-        await self.account.send(self.destination.settlement[-20:], data)

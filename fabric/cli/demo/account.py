@@ -6,7 +6,7 @@ from typing import Final
 
 import typer
 
-from fabric.cli.demo.claims import Told
+from fabric.cli.demo.ground import Told
 from fabric.core.canonical import JsonObject
 
 
@@ -35,7 +35,8 @@ class Ending:
         verdict: the contract's state after its judgement.
         consumed: locator and cost of the record consumed from the batch.
         entries: one per result and ledger.
-        messages: the claims, and how each ended.
+        claims: the claims, and how each ended.
+        post: the messages between all ledgers.
         deposits: wei of the insured contract that are free, locked and spent.
         checked_on_chain: how many anchors the settlement contract confirmed.
         refusal: what ``verify`` said of the proof with a flipped byte.
@@ -49,12 +50,18 @@ class Ending:
     verdict: JsonObject = field(default_factory=dict)
     consumed: JsonObject = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
-    messages: list[Told] = field(default_factory=list)
+    claims: list[Told] = field(default_factory=list)
+    post: list[Told] = field(default_factory=list)
     deposits: dict[str, object] = field(default_factory=dict)
     checked_on_chain: int = 0
     refusal: JsonObject = field(default_factory=dict)
     accepted: JsonObject = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def messages(self) -> list[Told]:
+        """Every message that travelled."""
+        return [*self.claims, *self.post]
 
 
 def to_document(ending: Ending) -> dict[str, object]:
@@ -123,7 +130,8 @@ def _chapters(ending: Ending) -> list[tuple[str, list[str]]]:
         ("3. A contract on Ethereum asked for judgement and got it", _verdict(ending.verdict)),
         ("4. Further shipments, streamed, anchored, one of them consumed", _anchors(ending)),
         ("5. A rejected shipment claimed from two insurers on another ledger", _claims(ending)),
-        ("6. Verified offline, and refused after one byte was flipped", _verification(ending)),
+        ("6. Messages between all ledgers, each way", _post(ending)),
+        ("7. Verified offline, and refused after one byte was flipped", _verification(ending)),
     ]
 
 
@@ -173,12 +181,21 @@ def _anchors(ending: Ending) -> list[str]:
 
 def _claims(ending: Ending) -> list[str]:
     lines = []
-    for told in ending.messages:
+    for told in ending.claims:
         info = told.trace.message
         route = f"{info.source} to {info.destination}"
-        lines.append(f"{told.insurer}: message {info.message.id.hex()[:16]}, {route}: {info.state}")
+        lines.append(f"{told.what}: message {info.message.id.hex()[:16]}, {route}: {info.state}")
         lines += [f"    {step.state:13} {step.ledger:9} {step.locator}" for step in told.trace.steps if step.locator]
     lines.append(", ".join(f"{value} wei {name}" for name, value in ending.deposits.items()) + " of the deposits")
+    return lines
+
+
+def _post(ending: Ending) -> list[str]:
+    lines = []
+    for told in ending.post:
+        places = [f"{step.state} in {step.ledger} {step.locator[:16]}" for step in told.trace.steps if step.locator]
+        lines.append(f"{told.what}: {told.trace.message.state}")
+        lines += [f"    {place}" for place in places]
     return lines
 
 

@@ -5,6 +5,7 @@ from fabric.core.ids import NOBODY, Account, Measurement
 from fabric.gateway.endpoint import LOCAL_CALLER, Endpoint
 from fabric.relay.model import RELAY_CALLER
 from fabric.trust.binding import Binding, write_binding
+from fabric.trust.destination import Destination
 from fabric.trust.policy import Policy
 
 CODEC: JsonObject = {
@@ -21,7 +22,7 @@ CODEC: JsonObject = {
 def shipment_binding(
     name: str, measurement: Measurement, endpoint: Endpoint, contract: Account, *, asks: bool
 ) -> Binding:
-    """Returns a binding that anchors natively and on Ethereum, there with a contract as recipient.
+    """Returns a binding that anchors on every ledger, on Ethereum with a contract as recipient.
 
     Args:
         name: name of the binding.
@@ -31,13 +32,13 @@ def shipment_binding(
         asks: the contract asks for its judgements and gets them delivered; else the local caller invokes, and whoever
             wants a record consumed does it.
     """
-    native, ethereum = endpoint.ledgers["native"].destination, endpoint.ledgers["ethereum"].destination
+    ethereum = endpoint.ledgers["ethereum"].destination
     return write_binding(
         {
             "callers": [] if asks else [LOCAL_CALLER],
             "cryptlet": "cold-chain@1.0.0",
             "destinations": [
-                {"codec": {"kind": "json"}, "consume": False, "id": native.id.hex(), "recipient": NOBODY.hex()},
+                *[_log(ledger.destination) for name_, ledger in endpoint.ledgers.items() if name_ != "ethereum"],
                 {"codec": CODEC, "consume": asks, "id": ethereum.id.hex(), "recipient": contract.hex()},
             ],
             "measurement": measurement.hex(),
@@ -49,18 +50,17 @@ def shipment_binding(
     )
 
 
-def relay_binding(measurement: Measurement, endpoint: Endpoint, policy: Policy, *, here: str, there: str) -> Binding:
-    """Returns the binding of a channel's end on the ledger ``here``, whose other end is on ``there``.
+def relay_binding(measurement: Measurement, endpoint: Endpoint, policy: Policy, here: str) -> Binding:
+    """Returns the binding of the channels' ends on a ledger, whose other ends are on any other one.
 
     Args:
         measurement: the relay's bundle.
         endpoint: the fabric with its ledgers.
-        policy: the roots of trust under which the other ledger's events count.
+        policy: the roots of trust under which the other ledgers' events count.
         here: name of the ledger whose mailbox the records are for.
-        there: name of the ledger whose events they rest on.
     """
-    own, other = endpoint.ledgers[here].destination, endpoint.ledgers[there].destination
-    roots = policy.destinations[other.id]
+    own = endpoint.ledgers[here].destination
+    others = [ledger.destination for name, ledger in endpoint.ledgers.items() if name != here]
     return write_binding(
         {
             "callers": [RELAY_CALLER],
@@ -72,14 +72,22 @@ def relay_binding(measurement: Measurement, endpoint: Endpoint, policy: Policy, 
             "methods": ["acknowledge", "deliver"],
             "name": f"relay-to-{here}",
             "requesters": [],
-            "sources": [
-                {
-                    "accept_asserted": roots.accept_asserted,
-                    "destination": other.to_json(),
-                    "minimum_status": str(roots.minimum_status),
-                    "trust": roots.trust,
-                }
-            ],
+            "sources": [_source(other, policy) for other in others],
             "valid_seconds": 86_400,
         }
     )
+
+
+def _log(ledger: Destination) -> JsonObject:
+    """Returns the route to a ledger that only keeps the record."""
+    return {"codec": {"kind": "json"}, "consume": False, "id": ledger.id.hex(), "recipient": NOBODY.hex()}
+
+
+def _source(ledger: Destination, policy: Policy) -> JsonObject:
+    roots = policy.destinations[ledger.id]
+    return {
+        "accept_asserted": roots.accept_asserted,
+        "destination": ledger.to_json(),
+        "minimum_status": str(roots.minimum_status),
+        "trust": roots.trust,
+    }

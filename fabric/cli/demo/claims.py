@@ -4,21 +4,18 @@ Begun before the further shipments are streamed, ended after them: the messages 
 """
 
 import asyncio
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Final
 
 from fabric.cli.demo import fleet
-from fabric.cli.demo.bindings import relay_binding, shipment_binding
-from fabric.cli.demo.progress import Progress
-from fabric.client import Client, MessageInfo, MessageTrace, RemoteError
+from fabric.cli.demo.bindings import shipment_binding
+from fabric.cli.demo.ground import Ground, Told, proofs_of
+from fabric.client import MessageInfo, MessageTrace
 from fabric.core.clock import SystemClock
 from fabric.core.errors import PlatformError
-from fabric.core.ids import NOBODY, Account, BindingVersion, InvocationId, Measurement, parse_word
-from fabric.gateway.endpoint import Endpoint
-from fabric.ledger.devnet import Contract, Integrator
-from fabric.trust.message import Channel, End, Shown
-from fabric.trust.policy import Policy
+from fabric.core.ids import NOBODY, Account, BindingVersion, parse_word
+from fabric.ledger.devnet import Contract
+from fabric.trust.message import Channel, End
 
 CONTRACT: Final = "InsuredShipment"
 DEPOSIT_WEI: Final = 10**17
@@ -29,68 +26,27 @@ _POLL_SECONDS: Final = 0.25
 _ENDED: Final = ("acknowledged", "refunded")
 
 
-@dataclass(frozen=True)
-class Ground:
-    """What the act stands on.
-
-    Attributes:
-        folder: folder of the run.
-        state: state folder of the fabric.
-        cryptlets: where the box's cryptlets are.
-        endpoint: the fabric with its ledgers.
-        client: speaks to it in the operator's name.
-        integrator: stands on Ethereum.
-        shipments: measurement of the cryptlet that judges.
-        progress: what is drawn meanwhile.
-    """
-
-    folder: Path
-    state: Path
-    cryptlets: Path
-    endpoint: Endpoint
-    client: Client
-    integrator: Integrator
-    shipments: Measurement
-    progress: Progress
-
-
-@dataclass(frozen=True)
-class Told:
-    """A message that ended.
-
-    Attributes:
-        insurer: whom it was for.
-        trace: the message and every step that it took.
-        proofs: proof files of the records that carried it.
-    """
-
-    insurer: str
-    trace: MessageTrace
-    proofs: list[Path] = field(default_factory=list)
-
-
 class Claims:
     """One telling of the act."""
 
-    def __init__(self, ground: Ground) -> None:
-        """Takes the ground; nothing happens before ``begin``."""
+    def __init__(self, ground: Ground, bindings: Mapping[str, BindingVersion]) -> None:
+        """Takes the ground and the relay's binding for each ledger; nothing happens before ``begin``."""
         self._ground = ground
+        self._bindings = bindings
         self._clock = SystemClock()
         self._contract: Contract | None = None
         self._channels: dict[bytes, str] = {}
 
     async def begin(self) -> None:
         """Opens a channel to each insurer, and has a bad shipment judged by a contract that claims."""
-        ground, step = self._ground, self._ground.progress.step("open channels, reject a shipment", 4)
-        bindings = await self._bind_relay()
-        step.done()
+        ground, step = self._ground, self._ground.progress.step("open channels, reject a shipment", 3)
         contract = await ground.integrator.deploy(CONTRACT, ground.shipments, NOBODY)
         rules = shipment_binding("insured-shipment", ground.shipments, ground.endpoint, contract.account, asks=True)
         await contract.bind(await ground.client.put_binding(rules.document))
         await contract.fund(DEPOSIT_WEI)
         step.done()
         for insurer, patience in INSURERS.items():
-            await self._open(contract, bindings, insurer, patience)
+            await self._open(contract, insurer, patience)
         step.done()
         bad = ground.cryptlets / "contract" / "cold_chain" / "samples" / "bad.csv"
         await contract.request(await ground.client.put_blob(bad.read_bytes()))
@@ -107,7 +63,7 @@ class Claims:
         told = []
         for channel, insurer in self._channels.items():
             trace = await self._ended(channel, insurer)
-            told.append(Told(insurer, trace, await self._proofs(trace)))
+            told.append(Told(insurer, trace, await proofs_of(self._ground, trace)))
             step.done()
         return told
 
@@ -117,33 +73,16 @@ class Claims:
         state = await self._contract.read()
         return {name: state[name] for name in ("free", "locked", "spent")}
 
-    async def _bind_relay(self) -> dict[str, BindingVersion]:
-        """Publishes the relay and puts a binding in force for the mailbox of either ledger."""
-        ground = self._ground
-        built = await fleet.run(
-            "build", str(ground.cryptlets / "utility" / "relay"), "--out", str(ground.folder / "dist")
-        )
-        key, registry = ground.folder / "publisher.key", ground.state / "registry"
-        await fleet.run("publish", str(built["wheel"]), "--registry", str(registry), "--key", str(key))
-        measurement = Measurement(parse_word(built["measurement"], "measurement"))
-        policy = Policy.parse((ground.state / "policy.json").read_bytes())
-        versions = {}
-        for here, there in (("native", "ethereum"), ("ethereum", "native")):
-            binding = relay_binding(measurement, ground.endpoint, policy, here=here, there=there)
-            versions[here] = await ground.client.put_binding(binding.document)
-        return versions
-
-    async def _open(self, contract: Contract, bindings: dict[str, BindingVersion], insurer: str, patience: int) -> None:
+    async def _open(self, contract: Contract, insurer: str, patience: int) -> None:
         """Opens the contract's end of a channel, and the insurer's where there is still somebody to do it."""
         ground = self._ground
         key = ground.folder / f"{insurer.replace(' ', '-')}.key"
         owner = await fleet.run("channel", "account", "--key", str(key), "--state", str(ground.state))
         native, ethereum = (ground.endpoint.ledgers[name].destination.id for name in ("native", "ethereum"))
         account = Account(parse_word(owner["account"], "account"))
-        asserted = Shown.ASSERTED if self._accepts_asserted(ethereum) else Shown.PROVEN
         channel = Channel.between(
-            End(native, account, bindings["native"], asserted),
-            End(ethereum, contract.account, bindings["ethereum"], Shown.PROVEN),
+            End(native, account, self._bindings["native"], ground.accepts("ethereum")),
+            End(ethereum, contract.account, self._bindings["ethereum"], ground.accepts("native")),
             bytes(32),
         )
         await contract.open_route(channel, patience)
@@ -152,10 +91,6 @@ class Claims:
             file = ground.folder / "channel.toml"
             file.write_text(_CHANNEL.format(*(_end(end) for end in (channel.first, channel.second))))
             await fleet.run("channel", "open", str(file), "--key", str(key), "--state", str(ground.state))
-
-    def _accepts_asserted(self, ledger: bytes) -> bool:
-        policy = Policy.parse((self._ground.state / "policy.json").read_bytes())
-        return next(item.accept_asserted for place, item in policy.destinations.items() if place == ledger)
 
     async def _ended(self, channel: bytes, insurer: str) -> MessageTrace:
         deadline = self._clock.monotonic_seconds() + WAIT_SECONDS
@@ -170,22 +105,6 @@ class Claims:
 
     async def _messages(self) -> tuple[MessageInfo, ...]:
         return (await self._ground.client.messages()).messages
-
-    async def _proofs(self, trace: MessageTrace) -> list[Path]:
-        """Fetches the proofs of the records that carried a message."""
-        ground = self._ground
-        folder = ground.folder / "proofs"
-        paths = []
-        for invocation in dict.fromkeys(step.invocation for step in trace.steps if step.invocation):
-            try:
-                result = await ground.client.result(InvocationId(invocation))
-            except RemoteError:
-                continue  # an attempt that gave no record
-            for anchor in result.anchors:
-                path = folder / f"{invocation.hex()[:16]}.{anchor.ledger}.proof.json"
-                path.write_bytes(await ground.client.proof(InvocationId(invocation), anchor.destination))
-                paths.append(path)
-        return paths
 
 
 _CHANNEL: Final = "[[ends]]\n{}\n[[ends]]\n{}"

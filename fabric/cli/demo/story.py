@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, cast
@@ -13,7 +13,9 @@ from fabric.cli.calls import open_client
 from fabric.cli.demo import fleet
 from fabric.cli.demo.account import Ending, Entry
 from fabric.cli.demo.bindings import shipment_binding
-from fabric.cli.demo.claims import Claims, Ground
+from fabric.cli.demo.claims import Claims
+from fabric.cli.demo.ground import Ground, bind_relay
+from fabric.cli.demo.post import Post
 from fabric.cli.demo.progress import Progress
 from fabric.client import Call, Client, RemoteError, Result
 from fabric.core import plugins
@@ -114,16 +116,19 @@ class Story:
                     measurement,
                     self._progress,
                 )
-                claims = Claims(ground)
                 async with self._timed("claims"):
+                    bindings = await bind_relay(ground)
+                    claims, post = Claims(ground, bindings), Post(ground, bindings)
                     await claims.begin()
+                async with self._timed("post"), aclosing(post):
+                    await post.begin()
                 async with self._timed("stream"):
                     contract, streamed = await self._stream(client, integrator, endpoint, measurement)
                 async with self._timed("proofs"):
                     await self._collect([asked, *streamed], client)
                     await self._consume_one(contract, integrator, streamed[min(CONSUMED_INDEX, len(streamed) - 1)])
                 async with self._timed("messages"):
-                    self._ending.messages = await claims.end()
+                    self._ending.claims, self._ending.post = await claims.end(), await post.end()
                     self._ending.deposits = await claims.deposits()
         finally:
             await integrator.aclose()

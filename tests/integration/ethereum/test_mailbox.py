@@ -49,13 +49,13 @@ async def writer(chain: World) -> Correspondent:
 async def send(chain: World, writer: Correspondent, *bodies: bytes) -> list[Message]:
     """Has the account send messages, each in a block of its own."""
     await chain.automine(on=True)
-    sent = [await writer.send(body, await chain.time() + LIFE) for body in bodies]
+    sent = [await writer.write(body, await chain.time() + LIFE) for body in bodies]
     await chain.automine(on=False)
     return sent
 
 
 async def letters(chain: World, writer: Correspondent, *given: Letter) -> Batch:
-    return Works(chain.destination, writer.word, await chain.time()).letters(given)
+    return Works(chain.destination, writer.account, await chain.time()).letters(given)
 
 
 async def incoming(chain: World, channel: Channel, label: str, body: bytes = BODY, seconds: int = LIFE) -> Message:

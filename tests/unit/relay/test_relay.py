@@ -14,9 +14,7 @@ from fabric.core.errors import LedgerError, LedgerUnavailable, NoCapacity, Reorg
 from fabric.core.ids import MessageId
 from fabric.core.model import Failure
 from fabric.ledger.fakes.chain import Executed, Transaction
-from fabric.ledger.fakes.posts import posted
 from fabric.ledger.port import MailboxEvent
-from fabric.ledger.resume import resume
 from fabric.ledger.rules import engine, operations
 from fabric.ledger.rules.events import Delivered
 from fabric.ledger.rules.mailbox_entries import MessageState as Closed
@@ -29,7 +27,6 @@ from fabric.store.mail import NEVER, MailPage, MessageChange, Reason
 from fabric.store.values import CursorMove
 from fabric.trust.message import Message
 from fabric.wire.service import Answer, Call
-from tests.support.batches import NOW
 from tests.support.relays import DESTINATION, SOURCE, World, relay_binding
 from tests.support.waiting import stop, until
 
@@ -347,31 +344,6 @@ async def test_a_halted_ledger_stops_its_routes(world: World, place: bytes) -> N
     assert world.enclave.ran == []
 
 
-@pytest.mark.parametrize("depth", [1, 9], ids=["its delivery", "everything"])
-async def test_a_ledger_that_took_back_what_was_final_is_asked_anew(world: World, depth: int) -> None:
-    """A delivery is gone with blocks that were final; after a person resumed the ledger it is made again, once."""
-    message = world.send()
-    await world.watch()
-    await world.carry()
-    await world.dispatch()
-    await world.watch()
-    assert world.told(message) == "delivered"
-    world.destination.reorg(depth)
-    assert world.told(message) == "nothing"
-    with pytest.raises(Reorged):
-        await world.watch()
-    await world.store.halts.put(DESTINATION.id, "a reorg", NOW)
-    await world.carry()
-    assert (await world.state(message))[1] == "ledger-halted"
-    await resume(world.destination, world.store, world.clock, who="local", why="looked at it")
-    await world.turn(2)
-    world.clock.advance(61)
-    await world.turn(4)
-    assert await world.state(message) == ("acknowledged", "")
-    delivered = [event for event in posted(world.destination.chain.blocks) if event.kind == "delivered"]
-    assert len(delivered) == 1
-
-
 async def test_fees_above_the_cap_are_named(world: World) -> None:
     message = world.send()
     name = DESTINATION.id
@@ -404,7 +376,7 @@ async def test_a_page_that_is_read_again_changes_nothing(world: World) -> None:
     assert await world.row(message) == before
     assert await world.store.cursors.get("mailbox/x") == b"9"
     other = replace(events[1], subject=replace(message, sequence=7))
-    with pytest.raises(StoreError, match="event 1 of the mailbox"):
+    with pytest.raises(Reorged, match="event 1 of the mailbox"):
         await world.store.mailboxes.store(MailPage([other], CursorMove("mailbox/x", b"8")), 1)
     assert await world.store.cursors.get("mailbox/x") == b"9"
 

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 
 from fabric.core.clock import FrozenClock
-from fabric.core.errors import NotFound, StoreError
+from fabric.core.errors import LedgerUnavailable, NotFound, StoreError
 from fabric.core.ids import Account, BindingVersion, DestinationId, MessageId, expiry_id, sha256
 from fabric.store import database
 from fabric.store.mail import (
@@ -100,6 +100,38 @@ async def test_a_message_is_due_by_time_or_when_its_work_has_moved(store: Store)
     assert heard == [1]
     assert (await store.outbox.found(THERE, [work, b"other"]))[work].state is WorkState.PREPARED
     assert await store.outbox.found(HERE, [work]) == {}
+
+
+async def test_the_longest_due_come_first(store: Store) -> None:
+    """Those that come due again and again keep no newer one from its turn."""
+    rows = await sent(store, 4)
+    again = [MessageChange(row, replace(row.passage, due=30)) for row in rows[:2]]
+    await store.messages.save([*again, MessageChange(rows[2], replace(rows[2].passage, due=20))], 9)
+    assert [row.message.sequence for row in await store.messages.due(40, 3)] == [3, 2, 0]
+
+
+OTHER = Channel.between(
+    End(HERE, ACCOUNT, BindingVersion(sha256(b"x")), Shown.PROVEN),
+    End(DestinationId(sha256(b"elsewhere")), ACCOUNT, BindingVersion(sha256(b"y")), Shown.PROVEN),
+    bytes(32),
+)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [event(1, MailKind.SENT, message_of(0))],
+        [event(0, MailKind.OPENED, CHANNEL), event(1, MailKind.SENT, replace(message_of(0), destination=HERE))],
+        [event(0, MailKind.OPENED, OTHER), event(1, MailKind.SENT, replace(message_of(0), channel=OTHER.id))],
+    ],
+    ids=["on no channel", "back to where it came from", "to a ledger beyond another channel"],
+)
+async def test_a_message_that_travels_no_channel_is_not_believed(store: Store, told: list[MailEvent]) -> None:
+    with pytest.raises(LedgerUnavailable, match="travels no channel"):
+        await store.mailboxes.store(page(*told), 5)
+    assert await store.messages.due(0, 10) == []
+    assert await store.cursors.get("mailbox/a") == b""
+    assert len(await sent(store)) == 1, "the truth is taken afterwards"
 
 
 async def test_a_tombstone_is_work_once_and_begins_anew_where_it_was_refused(store: Store) -> None:

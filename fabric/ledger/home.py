@@ -1,4 +1,4 @@
-"""A development node as a process of its own: started in a folder, found again there, ended by its pid.
+"""Home: a development node as a process of its own: started in a folder, found again there, ended by its pid.
 
 The folder's ``process.json`` names pid and port. A pid may be another's by now, so a process counts as the node only if
 its command line holds the node's mark, and a port only if that very process listens on it.
@@ -11,16 +11,19 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import Process
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from adapters.ethereum.rpc import Rpc
 from fabric.core.errors import LedgerUnavailable
 
 START_SECONDS: Final = 30
 _POLL_SECONDS: Final = 0.02
 _LISTENING: Final = "0A"
+_TABLES: Final = ("/proc/net/tcp", "/proc/net/tcp6")
+_LOOPBACK: Final = ("0100007F", "0000000000000000FFFF00000100007F")
+"""127.0.0.1, and the same as an address of IPv6, as gRPC binds it."""
 _TAIL: Final = 500
 _UNREADABLE: Final = (OSError, ValueError, KeyError, TypeError, RecursionError)
 """What reading a spoiled ``process.json`` may raise."""
@@ -48,11 +51,13 @@ class Home:
         folder: absolute; gets ``process.json`` and the log.
         mark: an argument that this node's command has and no other's.
         log: name of the file that gets what the node prints.
+        ask: asks the node that listens on a port of 127.0.0.1 for anything; returns when it has answered.
     """
 
     folder: Path
     mark: str
     log: str
+    ask: Callable[[int], Awaitable[None]]
 
     def running(self) -> Running | None:
         """Returns the node that runs here, whoever started it."""
@@ -74,7 +79,7 @@ class Home:
     async def find(self) -> Running | None:
         """Returns the node that runs here once it answers."""
         running = self.running()
-        return running if running and await _is_ready(running) else None
+        return running if running and await self._is_ready(running) else None
 
     async def start(self, command: list[str], port: int, *, dies_with_parent: bool) -> Running | None:
         """Starts a node by its command and waits until it answers; None when it came to nothing.
@@ -86,7 +91,7 @@ class Home:
         """
         process = await self._launch(command, port, "bound" if dies_with_parent else "free")
         running = await self._recorded(process, is_free=not dies_with_parent)
-        if running is None or not await _is_ready(running):
+        if running is None or not await self._is_ready(running):
             return None
         return Running(running.pid, running.port, process if dies_with_parent else None)
 
@@ -121,7 +126,7 @@ class Home:
 
     async def _launch(self, command: list[str], port: int, way: str) -> Process:
         """Starts the launcher, which becomes the node or leaves it behind."""
-        launcher = [sys.executable, "-I", "-m", "adapters.ethereum.launcher", way, str(os.getpid())]
+        launcher = [sys.executable, "-I", "-m", "fabric.ledger.launcher", way, str(os.getpid())]
         with (self.folder / self.log).open("ab") as log:
             # A session of its own: an interrupt at the terminal ends the fabric, which then ends the node.
             return await asyncio.create_subprocess_exec(
@@ -144,6 +149,20 @@ class Home:
             await asyncio.sleep(_POLL_SECONDS)
         return None
 
+    async def _is_ready(self, node: Running) -> bool:
+        """Waits until the process itself listens and answers; False when it has ended."""
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                while _is_alive(node.pid):
+                    # Another process may have taken the port since it was found free.
+                    if _listens(node.pid, node.port):
+                        await self.ask(node.port)
+                        return True
+                    await asyncio.sleep(_POLL_SECONDS)
+        except TimeoutError:
+            os.kill(node.pid, signal.SIGKILL)
+        return False
+
 
 def free_port(wished: int = 0) -> int:
     """Returns a port that is free on 127.0.0.1: the wished one if it is.
@@ -163,24 +182,6 @@ def free_port(wished: int = 0) -> int:
     raise LedgerUnavailable(message)
 
 
-async def _is_ready(node: Running) -> bool:
-    """Waits until the process itself listens and answers; False when it has ended."""
-    rpc = Rpc(f"http://127.0.0.1:{node.port}")
-    try:
-        async with asyncio.timeout(START_SECONDS):
-            while _is_alive(node.pid):
-                # Another process may have taken the port since it was found free.
-                if _listens(node.pid, node.port):
-                    await rpc.ask([("eth_chainId", [])])
-                    return True
-                await asyncio.sleep(_POLL_SECONDS)
-    except TimeoutError:
-        os.kill(node.pid, signal.SIGKILL)
-    finally:
-        await rpc.aclose()
-    return False
-
-
 def _is_alive(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -191,9 +192,10 @@ def _is_alive(pid: int) -> bool:
 
 def _listens(pid: int, port: int) -> bool:
     """Says whether a process holds the listening socket of a port on 127.0.0.1 (proc(5))."""
-    wanted = f"0100007F:{port:04X}"
-    rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
-    sockets = {f"socket:[{row[9]}]" for row in rows if row[1] == wanted and row[3] == _LISTENING}
+    wanted = {f"{address}:{port:04X}" for address in _LOOPBACK}
+    lines = [line for table in _TABLES for line in Path(table).read_text().splitlines()[1:]]
+    rows = (line.split() for line in lines)
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[1] in wanted and row[3] == _LISTENING}
     try:
         held = {str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()}
     except OSError:

@@ -1,6 +1,6 @@
 """Starts a node in one of two ways, and writes down where it runs before anything else can happen.
 
-``python -m adapters.ethereum.launcher bound|free PARENT FILE PORT COMMAND...``: a *bound* node takes the place of this
+``python -m fabric.ledger.launcher bound|free PARENT FILE PORT COMMAND...``: a *bound* node takes the place of this
 process and gets SIGTERM, on which it saves its state, when the parent ends. A *free* node is nobody's child: neither
 the end of who started it nor the closing of an event loop ends it. FILE gets the pid and port as JSON, so that whoever
 comes next finds the node, even if the parent was killed meanwhile.

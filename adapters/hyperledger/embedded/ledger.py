@@ -1,0 +1,91 @@
+"""The ledger: one channel with its organisations' peers, their chaincodes and the orderer, made from a folder."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Self
+
+from adapters.hyperledger.embedded.blockfile import BlockFile
+from adapters.hyperledger.embedded.blocks import Sealer
+from adapters.hyperledger.embedded.channel import Channel
+from adapters.hyperledger.embedded.endorser import Peer
+from adapters.hyperledger.embedded.identities import Identities
+from adapters.hyperledger.embedded.link import ChaincodeLink
+from adapters.hyperledger.embedded.network import Network
+from adapters.hyperledger.embedded.orderer import Orderer
+from adapters.hyperledger.embedded.policies import Policy, parse_policy
+from adapters.hyperledger.embedded.validation import Rules
+from fabric.core.clock import Clock
+
+
+@dataclass
+class Ledger:
+    """Everything that the services answer from.
+
+    Attributes:
+        channel: blocks and state.
+        identities: who is who.
+        policies: who must endorse, by chaincode.
+        peers: one of each organisation.
+        orderer: takes transactions in.
+        address: where it is reached, as errors name it.
+    """
+
+    channel: Channel
+    identities: Identities
+    policies: dict[str, Policy]
+    peers: dict[str, Peer]
+    orderer: Orderer
+    address: str
+    _file: BlockFile
+    _links: list[ChaincodeLink]
+    _ordering: asyncio.Task[None] | None = None
+
+    @classmethod
+    def open(cls, network: Network, clock: Clock, address: str) -> Self:
+        """Reads a network's blocks.
+
+        Raises:
+            ConfigError: a policy cannot be read, or the blocks were spoiled.
+            StoreError: the first block cannot be written.
+        """
+        config = network.config
+        roots = {name: authority.certificate for name, authority in network.authorities.items()}
+        identities = Identities(roots, clock)
+        policies = {name: parse_policy(one.policy) for name, one in config.chaincodes.items()}
+        file = BlockFile(network.folder)
+        channel = Channel(config.channel, file, Sealer(network.orderer))
+        rules = Rules(config.channel, identities, policies, channel.is_known)
+        links: list[ChaincodeLink] = []
+        peers = {}
+        for name, member in network.peers.items():
+            # Each organisation's peer has links of its own: none is answered for by another's.
+            own = {chaincode: ChaincodeLink(one.address, one.package) for chaincode, one in config.chaincodes.items()}
+            links += own.values()
+            peers[name] = Peer(member, channel, own)
+        orderer = Orderer(identities, config.batch, partial(channel.commit, rules))
+        return cls(channel, identities, policies, peers, orderer, address, file, links)
+
+    @property
+    def msp(self) -> str:
+        """The organisation whose peer answers."""
+        return next(iter(self.peers))
+
+    @property
+    def organisations(self) -> Sequence[str]:
+        """The MSP ids."""
+        return list(self.peers)
+
+    def start(self) -> None:
+        """Begins to make blocks."""
+        self._ordering = asyncio.create_task(self.orderer.run())
+
+    async def aclose(self) -> None:
+        """Ends; what was not in a block yet is forgotten, as a real orderer may forget it."""
+        if self._ordering is not None:
+            self._ordering.cancel()
+            await asyncio.gather(self._ordering, return_exceptions=True)
+        for link in self._links:
+            await link.aclose()
+        self._file.close()

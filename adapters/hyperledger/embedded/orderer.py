@@ -1,0 +1,99 @@
+"""The orderer: takes envelopes in, closes blocks by count, size and time, and has them committed."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import structlog
+from google.protobuf.message import DecodeError
+
+from adapters.hyperledger.embedded.identities import Identities, IdentityRefused
+from adapters.hyperledger.embedded.network import BatchConfig
+from adapters.hyperledger.proto import common_pb2
+from fabric.core.errors import StoreError
+
+RETRY_SECONDS: Final = 0.5
+"""Between two attempts to store a block on a disk that does not take it."""
+MAX_WAITING: Final = 10_000
+_log = structlog.get_logger(__name__)
+Commit = Callable[[Sequence[bytes]], Awaitable[object]]
+
+
+class OrderRefused(Exception):
+    """An envelope that is not taken; ``status`` is what the orderer answers."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        """Takes the ``common.Status`` and the reason."""
+        super().__init__(reason)
+        self.status = status
+
+
+class Orderer:
+    """Orders the transactions of one channel."""
+
+    def __init__(self, identities: Identities, config: BatchConfig, commit: Commit) -> None:
+        """Takes who may write, the batch's limits, and who commits a block."""
+        self._identities = identities
+        self._config = config
+        self._commit = commit
+        self._waiting: deque[bytes] = deque()
+        self._arrived = asyncio.Event()
+        self._full = ""
+
+    def take(self, envelope: common_pb2.Envelope) -> None:
+        """Takes an envelope into one of the next blocks; raises ``OrderRefused``."""
+        data = envelope.SerializeToString()
+        if len(data) > self._config.absolute_bytes:
+            reason = f"message payload is {len(data)} bytes and exceeds maximum allowed {self._config.absolute_bytes}"
+            raise OrderRefused(common_pb2.REQUEST_ENTITY_TOO_LARGE, reason)
+        self._check(envelope)
+        if self._full or len(self._waiting) >= MAX_WAITING:
+            raise OrderRefused(common_pb2.SERVICE_UNAVAILABLE, self._full or "too many transactions wait")
+        self._waiting.append(data)
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Makes blocks until it is cancelled."""
+        while True:
+            await self._arrived.wait()
+            if len(self._waiting) < self._config.count:
+                await asyncio.sleep(self._config.seconds)
+            await self._store(self._cut())
+            if not self._waiting:
+                self._arrived.clear()
+
+    def _cut(self) -> list[bytes]:
+        batch: list[bytes] = []
+        size = 0
+        while self._waiting and len(batch) < self._config.count:
+            size += len(self._waiting[0])
+            if batch and size > self._config.preferred_bytes:
+                break
+            batch.append(self._waiting.popleft())
+        return batch
+
+    async def _store(self, batch: Sequence[bytes]) -> None:
+        """Has a block committed, and waits for a disk that does not take it: what was taken in is not dropped."""
+        while True:
+            try:
+                await self._commit(batch)
+            except StoreError as error:
+                if not self._full:
+                    _log.error("block not stored, trying again", error=str(error))
+                self._full = str(error)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self._full = ""
+                return
+
+    def _check(self, envelope: common_pb2.Envelope) -> None:
+        try:
+            payload = common_pb2.Payload.FromString(envelope.payload)
+            signer = common_pb2.SignatureHeader.FromString(payload.header.signature_header)
+            self._identities.verified(signer.creator, envelope.payload, envelope.signature)
+        except DecodeError as error:
+            raise OrderRefused(common_pb2.BAD_REQUEST, f"envelope cannot be read: {error}") from error
+        except IdentityRefused as error:
+            reason = f"implicit policy evaluation failed: permission denied for /Channel/Writers: {error}"
+            raise OrderRefused(common_pb2.FORBIDDEN, reason) from error
