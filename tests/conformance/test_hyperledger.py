@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.hyperledger.destination import Hyperledger
 from fabric.ledger.conformance.suite import LedgerSuite
 from tests.support.hl_embedded import make_network
 from tests.support.hl_harness import HyperledgerHarness, Session
@@ -17,7 +18,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[HyperledgerHarness]:
     network = await make_network(tmp_path)
     async with network.keys() as keys:
         session = Session(*await network.open(keys))
-        made = HyperledgerHarness(session, network.clock, lambda: network.open(keys), None)
+        made = HyperledgerHarness(session, network.clock, lambda: network.open(keys), Hyperledger())
         yield made
         await made.aclose()
     await network.aclose()

@@ -117,7 +117,7 @@ class Authority:
         subject = x509.Name([*units, x509.NameAttribute(NameOID.COMMON_NAME, name)])
         return Member(self.msp, self.certify(subject, key, **options), key)
 
-    def certify(
+    def certify(  # noqa: PLR0913 - what a test may want otherwise
         self,
         subject: x509.Name,
         key: PrivateKey,
@@ -126,6 +126,7 @@ class Authority:
         start: int = START - YEAR,
         end: int = START + 10 * YEAR,
         host: str | None = None,
+        path_length: int | None = None,
     ) -> x509.Certificate:
         """Issues a certificate of this authority; with ``host`` one of a server at an IP address."""
         serial = int.from_bytes(sha256(subject.public_bytes(), str((start, end)).encode())[:16], "big") | 1
@@ -138,7 +139,7 @@ class Authority:
             .serial_number(serial)
             .not_valid_before(_moment(start))
             .not_valid_after(_moment(end))
-            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+            .add_extension(x509.BasicConstraints(ca=authority, path_length=path_length), critical=True)
             .add_extension(x509.KeyUsage(**usage), critical=True)
         )
         if host:
