@@ -18,8 +18,6 @@ _Message = shim_pb2.ChaincodeMessage
 class PeerGone(LedgerUnavailable):
     """The peer did not answer in time, or its stream ended: nothing of the transaction can count."""
 
-    code = "peer-gone"
-
 
 @dataclass(frozen=True)
 class PeerLedger:

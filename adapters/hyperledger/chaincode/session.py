@@ -15,7 +15,7 @@ from adapters.hyperledger.chaincode.transaction import read_transaction
 from adapters.hyperledger.names import EVENT
 from adapters.hyperledger.proto import peer_pb2, shim_pb2
 from fabric.core.clock import Clock
-from fabric.core.errors import FabricError
+from fabric.core.errors import FabricError, LedgerError
 
 _log = structlog.get_logger()
 _Message = shim_pb2.ChaincodeMessage
@@ -28,10 +28,8 @@ MAX_IN_FLIGHT: Final = 256
 """Transactions of one stream at once; the next are refused, not kept."""
 
 
-class ProtocolBroken(FabricError):
+class ProtocolBroken(LedgerError):
     """A peer sent what the protocol does not allow; its stream ends."""
-
-    code = "protocol-broken"
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,14 @@ from adapters.hyperledger.client.identity import CertificateExpired
 from adapters.hyperledger.client.ledger import HyperledgerLedger
 from adapters.hyperledger.client.plugin import connect
 from adapters.hyperledger.client.stored import Sent, read_stored
+from adapters.hyperledger.destination import Hyperledger
 from adapters.hyperledger.names import MAX_ITEMS
 from adapters.hyperledger.proto import common_pb2, peer_pb2
 from fabric.core import canonical
 from fabric.core.errors import LedgerError, LedgerUnavailable, SubmitError
 from fabric.ledger.port import Expire, Observation, Phase, Submission, Work
 from fabric.ledger.rules.operations import OpenChannel
+from fabric.trust.kind import Source, Status
 from fabric.trust.letter import Delivery
 from fabric.trust.message import Message, Shown
 from tests.support.harness import next_message
@@ -74,6 +76,10 @@ async def test_the_receipt_of_a_settlement_shows_its_batch_alone(world: World) -
     answer, *_ = await world.ledger.observe(list(zip([batch.settle, *batch.consumes], submissions, strict=True)))
     assert answer.receipt is not None
     assert (answer.receipt.position, answer.receipt.time) == (2, START)
+    shown = Hyperledger().check_receipt(
+        world.ledger.destination, batch.settle.header, answer.receipt.material, world.channel.settings.trust
+    )
+    assert (shown.status, shown.source, shown.time, shown.position) == (Status.FINAL, Source.PROVEN, START, 2)
     alone = await observe(world, batch.settle)
     assert alone.receipt is not None
     sizes = [len(canonical.encode(each.material)) for each in (answer.receipt, alone.receipt)]
