@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from adapters.hyperledger.client.identity import CertificateExpired
 from adapters.hyperledger.client.ledger import HyperledgerLedger
@@ -269,6 +270,17 @@ async def test_a_certificate_is_warned_of_before_it_ends(world: World) -> None:
     facts = await renamed(world, ends=START + 29 * DAY).health()
     assert facts["certificate_days_left"] == 29
     assert "ends in 29 days" in str(facts["certificate_warning"])
+
+
+async def test_a_certificate_is_reminded_of_once_a_day(world: World) -> None:
+    await registered(world)
+    with capture_logs() as logs:
+        ledger = renamed(world, ends=START + 29 * DAY)
+        for seconds in (10, DAY, 10):
+            world.clock.advance(seconds)
+            await ledger.prepare([world.works.batch("b", 1).settle], [])
+    days = [29, 27]
+    assert [f"ends in {each} days" in str(entry["event"]) for each, entry in zip(days, logs, strict=True)] == [True] * 2
 
 
 async def test_nothing_is_prepared_under_a_certificate_that_has_ended(world: World) -> None:
