@@ -154,6 +154,15 @@ def test_a_peer_that_does_not_answer_in_time_loses_the_stream() -> None:
         assert [message.type for message in peer.incoming] == [Message.GET_STATE]
 
 
+def test_a_transaction_that_begins_too_late_asks_nothing_and_the_stream_goes_on() -> None:
+    with joined(seconds=0) as peer:
+        peer.register()
+        _, response = peer.run(CLIENTS[0], b"found", DOCUMENT.encoded)
+        assert (response.status, response.message) == (500, "the transaction's time is over")
+        peer.send(Message(type="KEEPALIVE"))
+        assert next(peer.incoming).type == Message.KEEPALIVE
+
+
 def test_a_worker_that_waits_learns_that_the_stream_ended() -> None:
     with joined() as peer:
         peer.register()
