@@ -1,7 +1,9 @@
 """What became of work: by effect first, then by its transaction; withheld, lost, refused, and lied about."""
 
 import dataclasses
+from typing import Any
 
+import grpc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from structlog.testing import capture_logs
 
 from adapters.hyperledger.client.identity import CertificateExpired
 from adapters.hyperledger.client.ledger import HyperledgerLedger
+from adapters.hyperledger.client.peers import PeerError
 from adapters.hyperledger.client.plugin import connect
 from adapters.hyperledger.client.stored import Sent, read_stored
 from adapters.hyperledger.destination import Hyperledger
@@ -16,6 +19,7 @@ from adapters.hyperledger.names import MAX_ITEMS
 from adapters.hyperledger.proto import common_pb2, peer_pb2
 from fabric.core import canonical
 from fabric.core.errors import LedgerError, LedgerUnavailable, SubmitError
+from fabric.core.ids import BatchId
 from fabric.ledger.port import Expire, Observation, Phase, Submission, Work
 from fabric.ledger.rules.operations import OpenChannel
 from fabric.trust.kind import Source, Status
@@ -321,3 +325,21 @@ objects = st.dictionaries(st.sampled_from(["envelope", "refused"]), st.text())
 def test_any_stored_bytes_are_a_submission_or_an_error(raw: bytes) -> None:
     with pytest.raises(LedgerError):
         read_stored(Submission(raw, "x"))
+
+
+async def test_peers_that_are_not_at_the_same_block_yet_are_asked_again(world: World) -> None:
+    asked = 0
+
+    async def apart(*given: Any) -> common_pb2.Envelope:
+        nonlocal asked
+        asked += 1
+        if asked < 3:
+            details = ["Org2MSP: ProposalResponsePayloads do not match"]
+            raise PeerError(grpc.StatusCode.ABORTED, "failed to collect enough transaction endorsements", details)
+        return await prepared(*given)
+
+    endorser = world.ledger._asking.endorser
+    prepared = endorser._prepared
+    endorser._prepared = apart  # type: ignore[method-assign]
+    assert await world.ledger.is_settled(BatchId(bytes(32))) is False
+    assert asked == 3
