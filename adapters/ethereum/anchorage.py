@@ -6,11 +6,12 @@ step ``settlement``.
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from eth_hash.auto import keccak
 
-from adapters.ethereum import headers, mpt, seals
+from adapters.ethereum import headers, mpt, rlps, seals
 from adapters.ethereum.headers import BlockHeader, fail
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.errors import Malformed
@@ -22,12 +23,21 @@ from fabric.trust.schemes import ADDRESS_BYTES
 MAX_HEADER_BYTES: Final = 16 << 10
 MAX_FOLLOWING: Final = 64
 MAX_NODES: Final = 16
-MAX_NODE_BYTES: Final = 4 << 20
+MAX_INNER_BYTES: Final = 1_024
+"""Of a node above the leaf: at most 17 items of 33 bytes. No key of the trie is the beginning of another."""
+MAX_BLOCK_GAS: Final = 120_000_000
+"""The gas limit of a block up to which no receipt is too long; that of our own networks, twice that of Ethereum's."""
+GAS_PER_BYTE: Final = 8
+"""A byte of a log's data costs so much, and no byte of a receipt costs less: a log costs 375 more for at most 30 bytes
+around its data, a topic 375 for 33, the transaction 21,000 for some 300 of bloom and status. So a receipt has at most
+an eighth as many bytes as its block has gas: whoever wraps a call in logs cannot keep its event from being shown."""
+MAX_LEAF_BYTES: Final = MAX_BLOCK_GAS // GAS_PER_BYTE
 """A leaf holds a whole receipt, logs included."""
 _NAMES: Final = {"block", "header", "index", "log", "proof"}
 _FOLLOWING: Final = "following"
 """A name that is there only where blocks carry seals."""
-_HEX: Final = re.compile(r"(?:[0-9a-f]{2})+")
+_HEX: Final = re.compile(r"[0-9a-f]+")
+"""Of even length. A pattern of pairs would remember each of them: gigabytes for a receipt that fills a block."""
 _RECEIPT_FIELDS: Final = 4
 _LOG_FIELDS: Final = 3
 
@@ -127,9 +137,7 @@ def parse(value: JsonObject) -> Material:
         number=_count(block["number"], "receipt.block.number"),
         header=_hex(value["header"], MAX_HEADER_BYTES, "receipt.header"),
         index=_count(value["index"], "receipt.index"),
-        proof=tuple(
-            _hex(node, MAX_NODE_BYTES, "receipt.proof") for node in _list(value["proof"], MAX_NODES, "receipt.proof")
-        ),
+        proof=_proof(_list(value["proof"], MAX_NODES, "receipt.proof")),
         log=_count(value["log"], "receipt.log"),
         following=tuple(_hex(each, MAX_HEADER_BYTES, "receipt.following") for each in following or ()),
     )
@@ -159,6 +167,11 @@ def prove_event(destination: Destination, material: JsonObject, trust: JsonObjec
     return Shown(event, *_judge(parts, header, signers), parts.number, parts.locator)
 
 
+def _proof(nodes: list[JsonValue]) -> tuple[bytes, ...]:
+    most = [MAX_INNER_BYTES] * (len(nodes) - 1) + [MAX_LEAF_BYTES]
+    return tuple(_hex(node, size, "receipt.proof") for node, size in zip(nodes, most, strict=False))
+
+
 def _header(material: Material) -> BlockHeader:
     if keccak(material.header) != material.block_hash:
         fail("the header does not have the block's hash")
@@ -186,22 +199,31 @@ def _judge(material: Material, header: BlockHeader, signers: tuple[bytes, ...]) 
 def _log(receipt: bytes, index: int) -> Log:
     """Returns a log of an encoded receipt: a type byte where there is one, then a list (EIP-2718)."""
     body = receipt[1:] if receipt[0] < 0x80 else receipt  # noqa: PLR2004 - where RLP lists begin: 0xc0
-    fields = headers.decode_list(body, "receipt")
-    if len(fields) != _RECEIPT_FIELDS or fields[0] != b"\1":
-        fail("the transaction did not succeed")
-    logs = fields[3]
-    if not isinstance(logs, list) or index >= len(logs):
-        fail(f"the transaction has no log {index}")
-    log = logs[index]
-    if not isinstance(log, list) or len(log) != _LOG_FIELDS or not isinstance(log[1], list):
+    try:
+        fields = [*rlps.within(body, rlps.whole(body))]
+        if len(fields) != _RECEIPT_FIELDS or _bytes(body, fields[0]) != b"\1":
+            fail("the transaction did not succeed")
+        logs = rlps.within(body, fields[3]) if fields[3].is_list else iter(())
+        place = next(islice(logs, index, None), None)
+        if place is None:
+            fail(f"the transaction has no log {index}")
+        return _read_log(body, place)
+    except ValueError as error:
+        fail(f"the receipt is not RLP: {error}")
+
+
+def _read_log(body: bytes, place: rlps.Place) -> Log:
+    parts = [*rlps.within(body, place)] if place.is_list else []
+    if len(parts) != _LOG_FIELDS or not parts[1].is_list:
         fail("a log of another form")
-    return Log(_bytes(log[0]), tuple(_bytes(topic) for topic in log[1]), _bytes(log[2]))
+    topics = tuple(_bytes(body, topic) for topic in rlps.within(body, parts[1]))
+    return Log(_bytes(body, parts[0]), topics, _bytes(body, parts[2]))
 
 
-def _bytes(item: "bytes | mpt.Node") -> bytes:
-    if not isinstance(item, bytes):
+def _bytes(body: bytes, place: rlps.Place) -> bytes:
+    if place.is_list:
         fail("a list where bytes belong")
-    return item
+    return body[place.payload : place.end]
 
 
 def _list(value: JsonValue, most: int, field: str) -> list[JsonValue]:
@@ -217,6 +239,6 @@ def _count(value: JsonValue, field: str) -> int:
 
 
 def _hex(value: JsonValue, most: int, field: str) -> bytes:
-    if not isinstance(value, str) or len(value) > 2 * most or not _HEX.fullmatch(value):
+    if not isinstance(value, str) or len(value) > 2 * most or len(value) % 2 or not _HEX.fullmatch(value):
         raise Malformed(field, f"expected 1 to {most} bytes in lower-case hexadecimal")
     return bytes.fromhex(value)

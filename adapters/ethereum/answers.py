@@ -12,13 +12,15 @@ from typing import Final, TypeVar
 import rlp
 from eth_hash.auto import keccak
 
+from adapters.ethereum import rlps
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.errors import LedgerUnavailable, Malformed
 
 T = TypeVar("T")
 
 _QUANTITY: Final = re.compile(r"0x[0-9a-f]{1,64}")
-_DATA: Final = re.compile(r"0x((?:[0-9a-f]{2})*)")
+_DATA: Final = re.compile(r"0x([0-9a-f]*)")
+"""Of even length. A pattern of pairs would remember each of them: gigabytes for data that fills a block."""
 _LEGACY: Final = 0
 
 # A header in the order in which it is hashed. Each fork appended fields; a chain has them up to its own.
@@ -147,7 +149,7 @@ def quantity(value: JsonValue, field: str) -> int:
 def data(value: JsonValue, field: str, size: int = 0) -> bytes:
     """Reads bytes; ``size`` 0 takes any number."""
     match = _DATA.fullmatch(value) if isinstance(value, str) else None
-    if match is None or (size and len(match[1]) != 2 * size):
+    if match is None or len(match[1]) % 2 or (size and len(match[1]) != 2 * size):
         raise Malformed(field, f"expected 0x and {size or 'any number of'} bytes in hexadecimal")
     return bytes.fromhex(match[1])
 
@@ -233,13 +235,13 @@ def _part(value: JsonValue, size: int | None, field: str) -> bytes:
 def _receipt(fields: JsonObject, logs: tuple[EventLog, ...]) -> bytes:
     kind = fields.get("type")
     number = _LEGACY if kind is None else quantity(kind, "receipt.type")
-    parts = [
+    parts: list[rlps.Item] = [
         _shortest(quantity(fields.get("status"), "receipt.status")),
         _shortest(quantity(fields.get("cumulativeGasUsed"), "receipt.cumulativeGasUsed")),
         data(fields.get("logsBloom"), "receipt.logsBloom", 256),
         [[log.address, list(log.topics), log.data] for log in logs],
     ]
-    encoded: bytes = rlp.encode(parts)
+    encoded = rlps.encode(parts)
     return encoded if number == _LEGACY else _shortest(number) + encoded
 
 

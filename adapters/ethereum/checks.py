@@ -25,7 +25,7 @@ async def check(settings: Mapping[str, JsonValue], destination: bytes, account: 
     try:
         return await _checks(rpc, wanted, destination, account)
     except LedgerUnavailable as error:
-        fix = f"start the node, or correct the URL; {wanted.url} must serve JSON-RPC over HTTP"
+        fix = f"start the node, or correct the URL; {rpc.place} must serve JSON-RPC over HTTP"
         return [Check("reachable", ok=False, found=str(error), fix=fix)]
     finally:
         await rpc.aclose()
@@ -36,7 +36,7 @@ async def _checks(rpc: Rpc, settings: Settings, destination: bytes, account: byt
     with answers.reading():
         chain_id, genesis = answers.quantity(stated, "chain id"), answers.block(first).hash
     found = [
-        Check("reachable", ok=True, found=settings.url),
+        Check("reachable", ok=True, found=rpc.place),
         _chain_id(settings, chain_id),
         _genesis(settings, genesis),
     ]

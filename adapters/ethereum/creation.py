@@ -172,3 +172,9 @@ class Creation:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._place)
+        # A rename is an entry of the folder: without this a loss of power may take it back, and found twice.
+        folder = os.open(self._place.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -181,7 +181,10 @@ async def _chain(rpc: Rpc) -> tuple[int, bytes, int]:
 
 
 async def _check_founders(rpc: Rpc, settlement: str, founding: Founding) -> None:
-    """Refuses a deployment that takes the word of others than our appraisers, or of fewer."""
+    """Refuses a deployment that does not take our appraisers' word, or needs another number of them.
+
+    Whose word it takes beside theirs cannot be asked: whoever names a deployment of others must know it.
+    """
     calls = [abi.THRESHOLD.call(), *(abi.IS_APPRAISER.call("0x" + one.address.hex()) for one in founding.appraisers)]
     asked: list[Call] = [("eth_call", [{"to": settlement, "data": "0x" + data.hex()}, "latest"]) for data in calls]
     threshold, *pinned = await rpc.batch(asked)

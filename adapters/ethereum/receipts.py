@@ -1,5 +1,6 @@
 """Receipts with the material that lets anyone check them offline: a few blocks' tries, each built once."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,19 +8,21 @@ from typing import Final
 
 from adapters.ethereum import answers
 from adapters.ethereum.anchorage import Material, parse
-from adapters.ethereum.answers import Block, Outcome
+from adapters.ethereum.answers import Block, EventLog, Outcome
 from adapters.ethereum.calls import Effect
 from adapters.ethereum.mpt import Trie, index_key
 from adapters.ethereum.rpc import Call, Rpc
 from adapters.ethereum.view import block_call, check_proven
 from fabric.core.canonical import JsonValue
-from fabric.core.errors import LedgerUnavailable
+from fabric.core.errors import LedgerSilent, LedgerUnavailable
 from fabric.ledger.port import Receipt
 from fabric.trust.destination import Destination
 from fabric.trust.schemes import ADDRESS_BYTES
 
 _KEPT_BLOCKS: Final = 32
 """Between inclusion and finality the same blocks are asked for again and again."""
+_KEPT_BYTES: Final = 32 << 20
+"""Receipts of the blocks that are kept; anybody may fill a block with logs."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ class Proven:
     block: Block
     outcomes: Sequence[Outcome]
     trie: Trie
+
+    @property
+    def size(self) -> int:
+        """Bytes of its receipts."""
+        return sum(len(each.encoded) for each in self.outcomes)
 
     def outcome(self, index: int) -> Outcome | None:
         """Returns what became of the transaction at a place of the block."""
@@ -137,23 +145,40 @@ class Receipts:
         """
         new = {digest: number for digest, number in wanted.items() if digest not in self._blocks}
         if new:
-            found = await self._rpc.ask([call for number in new.values() for call in _calls(number)])
-            with answers.reading():
-                for at, digest in enumerate(new):
-                    self._blocks[digest] = _read(digest, found[2 * at], found[2 * at + 1])
+            await self._fetch(new)
         for digest in wanted:
             self._blocks.move_to_end(digest)
         proven = {digest: self._blocks[digest] for digest in wanted}
-        while len(self._blocks) > _KEPT_BLOCKS:
-            self._blocks.popitem(last=False)
+        self._forget()
         return proven
+
+    async def _fetch(self, new: Mapping[bytes, int]) -> None:
+        """Asks for all blocks at once; one by one where the node gives so much in no one answer."""
+        try:
+            found = await self._rpc.ask([call for number in new.values() for call in _calls(number)])
+        except LedgerSilent:
+            raise
+        except LedgerUnavailable:
+            if len(new) == 1:
+                raise
+            for digest, number in new.items():
+                await self._fetch({digest: number})
+            return
+        for at, digest in enumerate(new):
+            # What fills a block takes seconds to read, and the loop serves others.
+            read = await asyncio.to_thread(_read, digest, found[2 * at], found[2 * at + 1])
+            self._blocks[digest] = _lightened(read, self._settlement)
+
+    def _forget(self) -> None:
+        size = sum(each.size for each in self._blocks.values())
+        while len(self._blocks) > 1 and (len(self._blocks) > _KEPT_BLOCKS or size > _KEPT_BYTES):
+            size -= self._blocks.popitem(last=False)[1].size
 
 
 async def prove_block(rpc: Rpc, digest: bytes, number: int) -> None:
     """Looks whether the node can prove a block and its receipts; raises ``LedgerUnavailable``."""
     block, receipts = await rpc.ask([*_calls(number)])
-    with answers.reading():
-        _read(digest, block, receipts)
+    await asyncio.to_thread(_read, digest, block, receipts)
 
 
 def _calls(number: int) -> Iterable[Call]:
@@ -174,9 +199,10 @@ def _check_held(proven: Proven, outcome: Outcome) -> None:
 
 
 def _read(digest: bytes, block: JsonValue, receipts: JsonValue) -> Proven:
-    """Reads a block with its receipts and proves that they belong together."""
-    read = answers.block(block)
-    outcomes = [answers.outcome(each) for each in answers.items(receipts, "receipts")]
+    """Reads a block with its receipts and proves that they belong together; raises ``LedgerUnavailable``."""
+    with answers.reading():
+        read = answers.block(block)
+        outcomes = [answers.outcome(each) for each in answers.items(receipts, "receipts")]
     trie = Trie({index_key(each.index): each.encoded for each in outcomes})
     if read.hash != digest:
         message = f"block {read.number} was replaced while it was read"
@@ -186,3 +212,16 @@ def _read(digest: bytes, block: JsonValue, receipts: JsonValue) -> Proven:
         message = f"the receipts of block {read.number} do not have the root in its header"
         raise LedgerUnavailable(message)
     return Proven(read, outcomes, trie)
+
+
+_FOREIGN: Final = EventLog(b"", (), b"", 0, b"", b"", 0)
+"""Stands where a log of another contract is: a block may hold hundreds of thousands of them."""
+
+
+def _lightened(proven: Proven, settlement: bytes) -> Proven:
+    """Returns a block that keeps of its logs only those of one contract, and the places of all."""
+    kept = [
+        replace(each, logs=tuple(log if log.address == settlement else _FOREIGN for log in each.logs))
+        for each in proven.outcomes
+    ]
+    return replace(proven, outcomes=kept)

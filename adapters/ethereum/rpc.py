@@ -9,19 +9,26 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
+from aiohttp import ClientConnectorError, ClientResponseError
+from typing_extensions import override
 from web3 import AsyncHTTPProvider, AsyncWeb3
+from web3._utils.http_session_manager import HTTPSessionManager
 from web3.middleware import ExtraDataToPOAMiddleware
 from web3.types import RPCEndpoint
 
 from fabric.core.canonical import JsonValue
-from fabric.core.errors import LedgerUnavailable
+from fabric.core.errors import LedgerSilent, LedgerUnavailable
 
 MAX_CALLS: Final = 500
 """Nodes bound the number of calls in a batch; geth by 1,000."""
 MAX_BYTES: Final = 1 << 20
 """Nodes bound the size of a request; anvil by 2 MB."""
+MAX_ANSWER_BYTES: Final = 256 << 20
+"""Of one round trip; the receipts of a block of 120 million gas that is full of the smallest logs, about 300,000, have
+some 200 MB as JSON. Without a bound a node ends us by memory."""
 _CALL_BYTES: Final = 200
 _RECURSION_LIMIT: Final = 1000
 """Python's own. py_ecc, which web3.py brings along, lifts it a hundredfold as it is imported, and then an answer of
@@ -51,6 +58,7 @@ class Rpc:
     """A node. Safe for concurrent use within one event loop.
 
     Attributes:
+        place: host and port of the node, for people.
         round_trips: requests sent so far.
         web3: the same connection for web3.py's own calls; PoA extra data is handled.
     """
@@ -58,7 +66,8 @@ class Rpc:
     def __init__(self, url: str, timeout_seconds: float = 20.0) -> None:
         """Opens nothing yet; ``timeout_seconds`` bounds each round trip; web3.py does so by 30."""
         self._timeout_seconds = timeout_seconds
-        self._provider = AsyncHTTPProvider(url)
+        self.place = place_of(url)
+        self._provider: AsyncHTTPProvider = _Provider(url)
         self.web3 = AsyncWeb3(self._provider)
         # Clique and QBFT blocks carry more than 32 bytes of extra data, which web3.py refuses without it.
         self.web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
@@ -68,8 +77,8 @@ class Rpc:
         """Returns one answer for each call, in order.
 
         Raises:
-            LedgerUnavailable: no answer, or one that is no JSON-RPC batch response. Calls of the batch may have been
-                executed.
+            LedgerSilent: no answer. Calls of the batch may have been executed.
+            LedgerUnavailable: one that is no JSON-RPC batch response. The same.
         """
         answers: list[JsonValue | RpcError] = []
         for window in _windows(calls):
@@ -94,10 +103,54 @@ class Rpc:
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 response = await self._provider.make_batch_request(requests)
-        except Exception as error:
-            message = f"no answer from the node: {error!r}"
-            raise LedgerUnavailable(message) from error
+        except Exception as error:  # noqa: BLE001 - the port promises one kind
+            message = f"no answer from the node at {self.place}: {self._reason(error)}"
+            answered = isinstance(error, (ClientResponseError, LedgerUnavailable))
+            # Not `from error`: its text holds the URL and the headers sent, and with them a provider's key.
+            raise (LedgerUnavailable if answered else LedgerSilent)(message) from None
         return _read(response, len(calls))
+
+    def _reason(self, error: Exception) -> str:
+        """Says why there is no answer, in our words."""
+        match error:
+            case TimeoutError():
+                return f"none within {self._timeout_seconds:g} s"
+            case ClientResponseError():
+                return f"HTTP status {error.status}"
+            case ClientConnectorError():
+                return error.os_error.strerror or type(error.os_error).__name__
+            case LedgerUnavailable():
+                return str(error)
+            case _:
+                return type(error).__name__
+
+
+class _Bounded(HTTPSessionManager):
+    """Reads an answer to a bound and no further."""
+
+    @override
+    async def async_make_post_request(self, endpoint_uri: Any, data: Any, **kwargs: Any) -> bytes:
+        response = await self.async_get_response_from_post_request(endpoint_uri, data=data, **kwargs)
+        read = bytearray()
+        async with response:
+            async for part in response.content.iter_any():
+                read += part
+                if len(read) > MAX_ANSWER_BYTES:
+                    raise LedgerUnavailable(f"an answer of more than {MAX_ANSWER_BYTES >> 20} MiB")
+        return bytes(read)
+
+
+class _Provider(AsyncHTTPProvider):
+    """web3.py's own, which reads to a bound."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._request_session_manager = _Bounded()
+
+
+def place_of(url: str) -> str:
+    """Returns host and port of a URL; what else stands in it may be a provider's key, or a password."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 async def ask_local(port: int) -> None:

@@ -14,7 +14,7 @@ from adapters.hyperledger.client.plugin import connect
 from adapters.hyperledger.client.settings import parse_settings
 from adapters.hyperledger.development import DevelopmentKeys, public_pem
 from adapters.hyperledger.genesis import GenesisDocument
-from adapters.hyperledger.processes import CHAINCODE, ORDERER, ORGANISATIONS, Network, is_usable
+from adapters.hyperledger.processes import CHAINCODE, ORDERER, ORGANISATIONS, Network, Terms, is_usable, issue
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.clock import Clock
@@ -65,24 +65,27 @@ async def start(folder: Path, options: Mapping[str, JsonValue], clock: Clock) ->
         LedgerUnavailable: a process does not start.
     """
     wanted = _parse(options)
-    network = await Network.start(folder, wanted.channel, port=wanted.port, dies_with_parent=wanted.dies_with_parent)
-    return HyperledgerDevnet(network, wanted.channel, clock)
+    terms = Terms(wanted.channel, port=wanted.port, dies_with_parent=wanted.dies_with_parent)
+    return HyperledgerDevnet(await Network.start(folder, terms), wanted.channel, clock)
 
 
 class HyperledgerDevnet:
     """A development ledger (``fabric.ledger.devnet.Devnet``)."""
 
-    def __init__(self, network: Network, channel: str, clock: Clock) -> None:
-        """Takes a running network."""
+    def __init__(self, network: Network, channel: str, clock: Clock, chaincode: str = CHAINCODE) -> None:
+        """Takes a running network, and the name of a chaincode of its."""
         self.network = network
         self._channel = channel
         self._clock = clock
+        self._chaincode = chaincode
+        self._folder = network.folder / "deployments" / chaincode
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def describe(self) -> JsonObject:
         """Returns what people need to use the network."""
         return {
             "channel": self._channel,
-            "chaincode": CHAINCODE,
+            "chaincode": self._chaincode,
             "gateway": self._endpoint,
             "network": "embedded: one process that holds every organisation's keys",
             "organisations": [*ORGANISATIONS],
@@ -100,7 +103,7 @@ class HyperledgerDevnet:
         certificate = await self.certificate("fabric", founding.client)
         settings = self._terms | kept | {"certificate": certificate}
         read = parse_settings(settings)
-        signer = ChannelClient(self._channel, CHAINCODE)
+        signer = ChannelClient(self._channel, self._chaincode)
         return Founded(read.destination, settings, read.trust, Status.FINAL, accept_asserted=False, signer=signer)
 
     async def aclose(self) -> None:
@@ -109,16 +112,10 @@ class HyperledgerDevnet:
 
     async def certificate(self, name: str, key: bytes) -> str:
         """Returns the certificate of a client's key (DER), made out anew where it is another's or near its end."""
-        place = self.network.folder / f"{name}.pem"
-        if place.exists() and is_usable(place.read_text(), key, self._clock.unix_seconds(), MARGIN_SECONDS):
-            return place.read_text()
-        public = place.with_suffix(".pub")
-        public.write_bytes(public_pem(key))
-        place.write_text(await self.network.issue(OWN, name, public))
-        return place.read_text()
+        return await certificate(self.network.folder, self._folder / f"{name}.pem", key, self._clock)
 
     async def _deploy(self, founding: Founding) -> JsonObject:
-        keys = DevelopmentKeys(self.network.folder / "founder.key", self._channel, CHAINCODE)
+        keys = DevelopmentKeys(self._folder / "founder.key", self._channel, self._chaincode)
         certificate = await self.certificate("founder", keys.client_key)
         unfounded = self._terms | {"block": _NOWHERE, "salt": _NOWHERE, "certificate": certificate}
         parts = connect(parse_settings(unfounded), self._clock, keys)
@@ -132,7 +129,7 @@ class HyperledgerDevnet:
         appraisers = tuple(KeySet(each.ed25519, each.address) for each in founding.appraisers)
         document = GenesisDocument(
             channel=self._channel,
-            chaincode=CHAINCODE,
+            chaincode=self._chaincode,
             block=first.hash,
             appraisers=tuple(sorted(appraisers, key=lambda keys: keys.ed25519)),
             threshold=founding.threshold,
@@ -141,20 +138,16 @@ class HyperledgerDevnet:
         )
         stated = await Caller(parts.asking.peers, parts.asking.endorser).found(document.encoded)
         if stated != document.destination.id:
-            raise ForeignLedger(f"chaincode {CHAINCODE!r} was founded as {stated.hex()}, not as this folder's")
+            raise ForeignLedger(f"chaincode {self._chaincode!r} was founded as {stated.hex()}, not as this folder's")
         settings: JsonObject = {"block": first.hash.hex(), "salt": document.salt.hex()}
-        draft = self._place.with_suffix(".draft")
-        draft.write_text(json.dumps({"founders": _founders(founding), "settings": settings}))
-        draft.replace(self._place)
+        _write(self._place, json.dumps({"founders": _founders(founding), "settings": settings}))
         return settings
 
     def _salt(self) -> bytes:
         """Returns the salt, chosen before anything is founded: who is killed meanwhile founds the same again."""
-        place = self.network.folder / "salt"
+        place = self._folder / "salt"
         if not place.exists():
-            draft = place.with_suffix(".draft")
-            draft.write_text(secrets.token_hex(WORD_BYTES))
-            draft.replace(place)
+            _write(place, secrets.token_hex(WORD_BYTES))
         return bytes.fromhex(place.read_text())
 
     def _kept(self, founding: Founding) -> JsonObject | None:
@@ -164,7 +157,7 @@ class HyperledgerDevnet:
         try:
             kept = read_object(canonical.parse(self._place.read_bytes()), _KEPT, str(self._place))
         except (OSError, Malformed) as error:
-            folder = self.network.folder
+            folder = self._folder
             raise ConfigError(f"{self._place} is spoiled ({error}): put it back, or remove {folder}") from error
         if kept["founders"] != _founders(founding):
             raise ForeignLedger(f"{self._place}: it was founded for other appraisers or another threshold")
@@ -178,7 +171,8 @@ class HyperledgerDevnet:
             "endpoints": [self._endpoint],
             "tls": {"roots": self.network.tls_root},
             "channel": self._channel,
-            "chaincode": CHAINCODE,
+            "chaincode": self._chaincode,
+            "development": str(self.network.folder),
             "msp": OWN,
             "msps": roots,
             "policy": {"n": len(ORGANISATIONS), "of": [f"{name}.peer" for name in ORGANISATIONS]},
@@ -191,7 +185,44 @@ class HyperledgerDevnet:
 
     @property
     def _place(self) -> Path:
-        return self.network.folder / "deployment.json"
+        return self._folder / "deployment.json"
+
+
+async def certificate(network: Path, place: Path, key: bytes, clock: Clock) -> str:
+    """Returns the certificate that lies in a file, made out anew where it is another key's or near its end.
+
+    Args:
+        network: folder of the development network.
+        place: the file; its name is the common name.
+        key: the public key, SubjectPublicKeyInfo in DER.
+        clock: for its end.
+
+    Raises:
+        LedgerUnavailable: the network's authority does not make it out.
+    """
+    kept = _read(place)
+    if kept and is_usable(kept, key, clock.unix_seconds(), MARGIN_SECONDS):
+        return kept
+    made = await issue(network, OWN, place.stem, _asked(place, key))
+    _write(place, made)
+    return made
+
+
+def _read(place: Path) -> str:
+    return place.read_text() if place.exists() else ""
+
+
+def _asked(place: Path, key: bytes) -> Path:
+    """Writes down the public key for which a certificate is asked; returns the file."""
+    public = place.with_suffix(".pub")
+    public.write_bytes(public_pem(key))
+    return public
+
+
+def _write(place: Path, text: str) -> None:
+    draft = place.with_suffix(".draft")
+    draft.write_text(text)
+    draft.replace(place)
 
 
 def _parse(options: Mapping[str, JsonValue]) -> DevnetOptions:

@@ -5,7 +5,7 @@ import hashlib
 import json
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -27,6 +27,23 @@ Command = Callable[[Home, int], list[str]]
 """Makes the command that starts a process in its home, on a port."""
 
 
+@dataclass(frozen=True)
+class Terms:
+    """How a network runs.
+
+    Attributes:
+        channel: the channel's id.
+        chaincodes: names of deployments; one process carries all out.
+        port: of the gateway on 127.0.0.1; 0 takes a free one, and the same one again after a restart.
+        dies_with_parent: whether the processes end when the one that started them does.
+    """
+
+    channel: str
+    chaincodes: tuple[str, ...] = (CHAINCODE,)
+    port: int = 0
+    dies_with_parent: bool = False
+
+
 @dataclass
 class Network:
     """A development network that runs in a folder.
@@ -41,7 +58,7 @@ class Network:
     _running: list[tuple[Home, Running]]
 
     @classmethod
-    async def start(cls, folder: Path, channel: str, *, port: int, dies_with_parent: bool) -> Self:
+    async def start(cls, folder: Path, terms: Terms) -> Self:
         """Starts both processes, or finds those that run there.
 
         Raises:
@@ -51,14 +68,14 @@ class Network:
         network, code = _homes(folder)
         if not (network.folder / "network.json").exists():
             organisations = ",".join(ORGANISATIONS)
-            await _run("init", str(network.folder), "--channel", channel, "--organisations", organisations)
-        running = await code.find() or await _begin(code, _chaincode_command, 0, dies_with_parent=dies_with_parent)
-        is_new = _agree(network.folder, running.port)
+            await _run("init", str(network.folder), "--channel", terms.channel, "--organisations", organisations)
+        running = await code.find() or await _begin(code, _chaincode_command, 0, terms)
+        is_new = _agree(network.folder, running.port, terms.chaincodes)
         found = await network.find()
         if found and is_new:  # it knows the chaincode by another address
             await network.end(found, signal.SIGTERM)
             found = None
-        serving = found or await _begin(network, _ledger_command, port, dies_with_parent=dies_with_parent)
+        serving = found or await _begin(network, _ledger_command, terms.port, terms)
         return cls(network.folder.parent, serving.port, [(network, serving), (code, running)])
 
     @property
@@ -70,14 +87,15 @@ class Network:
         """Returns the certificate of an organisation's authority, PEM."""
         return (_ledger(self.folder).folder / "crypto" / msp / "ca.pem").read_text()
 
-    async def issue(self, msp: str, name: str, public: Path) -> str:
-        """Has a certificate made out for a public key, PEM."""
-        return await _run("issue", str(_ledger(self.folder).folder), str(public), "--msp", msp, "--name", name)
-
     async def aclose(self) -> None:
         """Ends both processes; what they wrote stays."""
         for home, running in self._running:
             await home.end(running, signal.SIGTERM)
+
+
+async def issue(folder: Path, msp: str, name: str, public: Path) -> str:
+    """Has an authority of a development network make a certificate out for a public key, PEM."""
+    return await _run("issue", str(_ledger(folder).folder), str(public), "--msp", msp, "--name", name)
 
 
 def is_usable(certificate: str, key: bytes, now: int, margin: int) -> bool:
@@ -117,21 +135,21 @@ def _chaincode_command(home: Home, port: int) -> list[str]:
     return [sys.executable, "-I", "-m", _CHAINCODE, "--listen", f"127.0.0.1:{port}", "--package", home.mark]
 
 
-async def _begin(home: Home, command: Command, port: int, *, dies_with_parent: bool) -> Running:
+async def _begin(home: Home, command: Command, port: int, terms: Terms) -> Running:
     for _ in range(_ATTEMPTS):
         chosen = free_port(port or home.last_port())
-        running = await home.start(command(home, chosen), chosen, dies_with_parent=dies_with_parent)
+        running = await home.start(command(home, chosen), chosen, dies_with_parent=terms.dies_with_parent)
         if running:
             return running
     raise LedgerUnavailable(f"{home.folder.name} of the Hyperledger development network did not start: {home.tail()}")
 
 
-def _agree(folder: Path, port: int) -> bool:
+def _agree(folder: Path, port: int, chaincodes: Sequence[str]) -> bool:
     """Writes down where the chaincode is and who must endorse it; says whether that is news."""
     place = folder / "network.json"
     config = json.loads(place.read_text())
     chaincode = {"address": f"127.0.0.1:{port}", "policy": POLICY, "package": _package(folder.parent)}
-    wanted = {CHAINCODE: chaincode}
+    wanted = dict.fromkeys(chaincodes, chaincode)
     if config["chaincodes"] == wanted:
         return False
     draft = place.with_suffix(".draft")

@@ -1,12 +1,12 @@
 """``cryptlet bind``, ``invoke`` and ``result``: talk to a running fabric over gRPC."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fabric.cli.inputs import read_input
 from fabric.cli.plain import plain
 from fabric.core.errors import Malformed
 
@@ -54,7 +54,7 @@ def invoke(  # noqa: PLR0913, PLR0917 - one parameter an option of the command
 
     from fabric.client import Call
 
-    call = Call(method, _read_input(input_file), key or secrets.token_hex(16), deadline_ms)
+    call = Call(method, read_input(input_file), key or secrets.token_hex(16), deadline_ms)
     answer = asyncio.run(_invoke(state, binding, call))
     _print_answer(answer, as_json=as_json)
 
@@ -113,13 +113,6 @@ def result_document(found: "Result") -> dict[str, object]:
             for item in found.anchors
         ],
     }
-
-
-def _read_input(path: Path) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-    except OSError as error:
-        raise Malformed(str(path), f"cannot be read: {error.strerror}") from error
 
 
 async def _put_binding(state: Path, document: bytes) -> None:

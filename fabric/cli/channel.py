@@ -5,7 +5,6 @@ The key is read here, signs here, and goes nowhere: a fabric gets the signed cal
 
 import json
 import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 import typer
 
 from fabric.cli.calls import DEFAULT_STATE, AsJson, State, open_client
+from fabric.cli.inputs import read_input
 from fabric.cli.plain import plain
-from fabric.core.errors import Malformed, NotFound, Refused
+from fabric.core.errors import NotFound, Refused
 
 if TYPE_CHECKING:
     from fabric.client import CallTaken, Client
@@ -125,9 +125,10 @@ def send(  # noqa: PLR0913, PLR0917 - one parameter an option of the command
 
     from fabric.core.clock import SystemClock
     from fabric.core.ids import ChannelId, parse_word
+    from fabric.trust.message import MAX_BODY_BYTES
 
     name = ChannelId(parse_word(channel, "CHANNEL"))
-    data = _read_body(body)
+    data = read_input(body, MAX_BODY_BYTES, "a body")
     expiry = expires_at or SystemClock().unix_seconds() + expires_in
     message, place, taken = asyncio.run(_send(state, name, _Draft(data, expiry, sequence), (key, ledger)))
     document = {
@@ -196,18 +197,6 @@ def _holder(kind: str, secret: object) -> "AccountHolder | None":
         return None
     opener = cast("Callable[[object], AccountHolder]", plugins.load(plugins.ACCOUNTS, kind))
     return opener(secret)
-
-
-def _read_body(path: Path) -> bytes:
-    from fabric.trust.message import MAX_BODY_BYTES
-
-    try:
-        data = sys.stdin.buffer.read(MAX_BODY_BYTES + 1) if str(path) == "-" else path.read_bytes()
-    except OSError as error:
-        raise Malformed(str(path), f"cannot be read: {error.strerror}") from error
-    if len(data) > MAX_BODY_BYTES:
-        raise Malformed(str(path), f"a body has at most {MAX_BODY_BYTES} bytes")
-    return data
 
 
 async def _submit(state: Path, ledger: str, call: bytes) -> "CallTaken":

@@ -36,28 +36,26 @@ def up(
     """Run an Ethereum development network. Stops on Ctrl-C or SIGTERM; its state stays."""
     import asyncio
 
+    from fabric.cli.stopping import until_told
+
     place = folder / ("poa" if poa else "anvil")
     options: dict[str, JsonValue] = {"network": "clique" if poa else "anvil", "dies_with_parent": True}
-    asyncio.run(_run(place, options, as_json=as_json))
+    asyncio.run(until_told(_run(place, options, as_json=as_json)))
 
 
 async def _run(folder: Path, options: "Mapping[str, JsonValue]", *, as_json: bool) -> None:
     import asyncio
-    import signal
 
     from fabric.core import plugins
     from fabric.core.clock import SystemClock
 
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     start = cast("Callable[..., Awaitable[Devnet]]", plugins.load(plugins.DEVNETS, LEDGER))
     network = await start(folder, options, SystemClock())
     try:
         facts: JsonObject = {"folder": str(folder), **await network.describe()}
         typer.echo(json.dumps(facts) if as_json else _sentence(facts))
         sys.stdout.flush()
-        await stop.wait()
+        await asyncio.Event().wait()
     finally:
         await network.aclose()
 

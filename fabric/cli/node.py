@@ -1,6 +1,5 @@
 """``cryptlet node``: a machine that lends its enclaves to a fabric."""
 
-import contextlib
 import json
 import sys
 from pathlib import Path
@@ -41,6 +40,7 @@ def up(  # noqa: PLR0913 - one option each; the command has no other place for t
     """Run a node: Ray in its jail, and enclaves beside it. Stops on Ctrl-C or SIGTERM."""
     import asyncio
 
+    from fabric.cli.stopping import until_told
     from fabric.gateway.logs import log_to_stderr
     from fabric.node.folder import open_folder
     from fabric.node.service import NodeConfig
@@ -65,7 +65,7 @@ def up(  # noqa: PLR0913 - one option each; the command has no other place for t
         cpus=cpus,
         allow_unjailed_ray=allow_unjailed_ray,
     )
-    asyncio.run(_run(config, as_json=as_json))
+    asyncio.run(until_told(_run(config, as_json=as_json)))
 
 
 @app.command()
@@ -93,9 +93,6 @@ def token(file: Annotated[Path, typer.Argument(help="Where it is written; it mus
 
 
 async def _run(config: "NodeConfig", *, as_json: bool) -> None:
-    import asyncio
-    import signal
-
     from fabric.node.service import run
 
     attester = await config.folder.attester_key()
@@ -110,8 +107,4 @@ async def _run(config: "NodeConfig", *, as_json: bool) -> None:
         typer.echo(json.dumps(facts) if as_json else "\n".join(["the node has joined", *lines, "Ctrl-C stops it"]))
         sys.stdout.flush()
 
-    work = asyncio.create_task(run(config, joined))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, work.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await work
+    await run(config, joined)

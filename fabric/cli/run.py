@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fabric.cli.inputs import STANDARD_INPUT, read_input
 from fabric.cli.plain import plain
 from fabric.core.errors import FabricError, Malformed, SandboxUnavailable
 
 if TYPE_CHECKING:
     from fabric.cli.workshop import Order, Ran, Workshop
     from fabric.core.clock import Clock
-
-_STANDARD_INPUT = Path("-")
 
 
 def run(  # noqa: PLR0913, PLR0917 - one parameter an option of the command
@@ -40,13 +39,13 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter an option of the command
     from fabric.core.clock import SystemClock
 
     check_project(project)
-    if watch and input_file == _STANDARD_INPUT:
+    if watch and input_file == STANDARD_INPUT:
         raise Malformed("INPUT", "standard input cannot be read again; name a file, or leave --watch out")
     clock = SystemClock()
 
     def order() -> Order:
         time = as_of or clock.unix_seconds()
-        return Order(project, method, _read(input_file), time, deadline_ms, state_version)
+        return Order(project, method, read_input(input_file), time, deadline_ms, state_version)
 
     show = partial(_show, verbose=verbose, as_json=as_json)
     asyncio.run(_watch(order, input_file, show, clock) if watch else _once(order, show, clock))
@@ -95,10 +94,3 @@ def _show(ran: "Ran", *, verbose: bool, as_json: bool) -> None:
         for name, value in milliseconds.items():
             typer.echo(f"  {name:8} {value:8.1f} ms", err=True)
     sys.stdout.flush()
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if path == _STANDARD_INPUT else path.read_bytes()
-    except OSError as error:
-        raise Malformed(str(path), f"cannot be read: {error.strerror}") from error

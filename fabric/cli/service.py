@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fabric.core.crashpoint import Reached
     from fabric.gateway.app import App
     from fabric.gateway.config import Config
+    from fabric.wire.codec import Description
 
 CRASH_VARIABLE = "FABRIC_TEST_CRASH_AT"
 """Names a crash point at which the process ends; read for the crash tests and by nothing else.
@@ -31,6 +32,7 @@ def up(
     """Run a fabric: ledgers, enclave, appraiser, Ray, gateway. Stops on Ctrl-C or SIGTERM."""
     import asyncio
 
+    from fabric.cli.stopping import until_told
     from fabric.gateway.config import load_config
     from fabric.gateway.logs import log_to_stderr
 
@@ -40,7 +42,7 @@ def up(
     log_to_stderr()
     if bound_to:
         _stop_with(bound_to)
-    asyncio.run(_run(settings, as_json=as_json))
+    asyncio.run(until_told(_run(settings, as_json=as_json)))
 
 
 def _stop_with(parent: int) -> None:
@@ -55,40 +57,43 @@ def _stop_with(parent: int) -> None:
 
 async def _run(config: "Config", *, as_json: bool) -> None:
     import asyncio
-    import signal
 
     from fabric.core.clock import SystemClock
     from fabric.gateway.app import running
 
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if not as_json:
         typer.echo("starting ledgers, enclave and Ray; the first start takes about twenty seconds", err=True)
     async with running(config, SystemClock(), _crash_point()) as app:
         facts = ready_document(app)
         typer.echo(json.dumps(facts) if as_json else _sentence(facts))
         sys.stdout.flush()
-        await stop.wait()
+        await asyncio.Event().wait()
 
 
 def ready_document(app: "App") -> dict[str, object]:
     """Returns what a fabric says of itself when it is ready."""
-    description = app.pool.enclaves[0].description
+    serving = app.pool.enclaves
     return {
         "target": app.endpoint.target,
         "fabric": app.endpoint.fabric.hex(),
         "state": str(app.ground.state.folder),
         "policy": str(app.ground.state.policy),
         "ledgers": ", ".join(app.endpoint.ledgers),
-        "enclaves": len(app.pool.enclaves),
-        "enclave_key": description.keys.ed25519.hex(),
-        "enclave_address": "0x" + description.keys.address.hex(),
-        "fabric_measurement": description.fabric.hex(),
-        "isolation": description.isolation,
+        "enclaves": len(serving),
+        # That of another machine may be lost again by now.
+        **(_about(serving[0].description) if serving else {}),
         "assurance": "software (the host vouches for the enclave; no hardware does)",
         "appraiser": f"one, a process of its own (pid {app.ground.appraiser.pid}), run by the same operator",
         "ray": "jailed" if app.cluster.jailed else "NOT jailed: code in Ray can read the fabric's keys",
+    }
+
+
+def _about(enclave: "Description") -> dict[str, object]:
+    return {
+        "enclave_key": enclave.keys.ed25519.hex(),
+        "enclave_address": "0x" + enclave.keys.address.hex(),
+        "fabric_measurement": enclave.fabric.hex(),
+        "isolation": enclave.isolation,
     }
 
 

@@ -20,7 +20,8 @@ JsonValue = JsonScalar | list["JsonValue"] | dict[str, "JsonValue"]
 JsonObject = dict[str, JsonValue]
 
 MAX_DEPTH: Final = 32
-MAX_BYTES: Final = 16 << 20
+MAX_BYTES: Final = 64 << 20
+"""Unless a reader says less. Nothing of ours is longer: a proof holds the longest input and the longest receipt."""
 MAX_INTEGER: Final = 2**53 - 1
 """RFC 7493 section 2.2: integers beyond it do not survive every reader."""
 

@@ -208,6 +208,12 @@ class LedgerUnavailable(LedgerError):
     retry = Retry.SAFE
 
 
+class LedgerSilent(LedgerUnavailable):
+    """The ledger did not answer at all; asking it for less would get no answer either."""
+
+    code = "ledger-silent"
+
+
 class FeesAboveCap(LedgerUnavailable):
     """The ledger takes nothing for what may be paid; it is asked again when its fees may have fallen."""
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fabric.core.errors import PlatformError
 from fabric.core.ids import parse_word
 from fabric.enclave.client import EnclaveClient
 from fabric.enclave.config import SOCKET, EnclaveConfig
@@ -81,5 +82,8 @@ async def launch(folder: Path, config: EnclaveConfig) -> EnclaveProcess:
 
 def _prepare(folder: Path) -> Path:
     check_path(folder.absolute() / SOCKET)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise PlatformError(f"enclave folder {folder}: {error.strerror}") from error
     return folder.absolute()

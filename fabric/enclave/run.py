@@ -19,10 +19,9 @@ from fabric.enclave.signing.protocol import BatchRequest
 from fabric.trust.batch import MAX_RECORDS, Sealed, SignedBatch
 from fabric.trust.binding import Binding
 from fabric.trust.record import RECORD_BYTES
-from fabric.trust.sources import Witnessed, check_sources, input_of
+from fabric.trust.sources import Witnessed, check_sources, input_of, longest_input
 from fabric.wire.codec import Run, RunResult
 
-MAX_INPUT_BYTES: Final = 1 << 20
 MAX_REPLY_BYTES: Final = 60 << 20
 """Outputs and sealed records of one run; more would not travel back in one frame, so it is not even made."""
 TURN_BYTES: Final = 64 << 10
@@ -201,8 +200,8 @@ _parse_binding: Final = lru_cache(maxsize=256)(Binding.parse)
 
 def _refusal(call: Invocation, binding: Binding, loaded: LoadedBundle) -> Failure | None:
     """Returns why an invocation is not run at all, None when it is."""
-    if len(call.input) > MAX_INPUT_BYTES:
-        return Failure(Oversize.code, f"input of {len(call.input)} bytes, at most {MAX_INPUT_BYTES}")
+    if len(call.input) > (most := longest_input(binding)):
+        return Failure(Oversize.code, f"input of {len(call.input)} bytes, at most {most}")
     if call.caller not in binding.accounts:
         return Failure(Unauthorized.code, f"the binding names no caller or requester {call.caller.hex()}")
     if call.method not in loaded.methods:

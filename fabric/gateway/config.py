@@ -19,6 +19,8 @@ PREFIX: Final = "CRYPTLET_"
 API_KEY_VARIABLE: Final = "CRYPTLET_API_KEY"
 """A caller's key, which the commands read; not a key of the configuration."""
 FILE_NAME: Final = "cryptlet-fabric.toml"
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+"""Of a ledger or a machine: it becomes the name of a folder, and a label of Ray's."""
 
 
 class Section(BaseModel):
@@ -109,11 +111,11 @@ class Cluster(Section):
     head: Annotated[str, Field(pattern=r"^([^\s:]+:\d{1,5})?$")] = ""
     address: str = ""
     token_file: Path = Path("ray.token")
-    name: str = "gateway"
+    name: Name = "gateway"
     ports: str = "21000-21063"
     reach: str = ""
     facts: Path | None = None
-    nodes: dict[str, Node] = {}
+    nodes: dict[Name, Node] = {}
 
 
 class Appraisal(Section):
@@ -146,10 +148,18 @@ class Config(Section):
     runtime: Runtime = Runtime()
     cluster: Cluster = Cluster()
     appraisal: Appraisal = Appraisal()
-    ledgers: dict[str, Ledger] = {
+    ledgers: dict[Name, Ledger] = {
         "native": Ledger(kind="native"),
         "ethereum": Ledger(kind="ethereum"),
     }
+
+    @field_validator("store")
+    @classmethod
+    def _store_is_a_servers(cls, store: SecretStr | None) -> SecretStr | None:
+        # A file of one's choice may be another gateway's too: only the state folder's is held by its lock.
+        if store is not None and not store.get_secret_value().startswith(("postgresql://", "postgresql+psycopg://")):
+            raise ValueError("expected postgresql://USER@HOST/DATABASE; leave it out for a file in the state folder")
+        return store
 
 
 def load_config(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:

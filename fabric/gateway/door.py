@@ -14,7 +14,7 @@ import structlog
 
 from fabric.core.errors import ConfigError, FabricError, Unauthenticated
 from fabric.core.ids import BindingVersion, DestinationId, Digest, InvocationId
-from fabric.gateway.standard import Health, ReflectionGuard, add_reflection, is_local
+from fabric.gateway.standard import REFLECTION, Health, KeyGuard, add_reflection, is_local
 from fabric.gateway.status import row_of
 from fabric.wire.messages import (
     CallTaken,
@@ -301,8 +301,8 @@ async def serve(door: Door, listen: str) -> OpenDoor:
     Raises:
         ConfigError: the address cannot be had.
     """
-    guards = [] if is_local(listen) else [ReflectionGuard(door.caller_of)]
-    server = grpc.aio.server(options=OPTIONS, interceptors=guards)
+    guarded = (f"/{SERVICE}/", *(() if is_local(listen) else (REFLECTION,)))
+    server = grpc.aio.server(options=OPTIONS, interceptors=[KeyGuard(guarded, door.caller_of, _abort)])
     handlers = {
         name: (_streaming if METHODS[name].streaming else _unary)(door, METHODS[name], handler)
         for name, handler in _table(door).items()

@@ -11,6 +11,7 @@ import structlog
 from fabric.core.errors import AttestationFailed, FabricError
 from fabric.enclave.config import EnclaveConfig
 from fabric.enclave.launch import EnclaveProcess, launch
+from fabric.gateway.loops import keep
 from fabric.gateway.registrar import Registrar
 from fabric.runtime.pool import EnclaveHandle, Pool
 from fabric.trust.attestation import KeySet
@@ -61,7 +62,7 @@ class Enclaves:
             AttestationFailed: the appraiser refused, or a ledger did not take the keys in time.
         """
         await asyncio.gather(*(self._start_one() for _ in range(count)))
-        self._renewing = asyncio.create_task(self._renew())
+        self._renewing = keep("renewal of attestations", self._renew())
 
     async def serve(self, pool: Pool) -> None:
         """Brings every enclave into the pool."""
@@ -70,7 +71,7 @@ class Enclaves:
 
     def replace(self, pool: Pool, lost: EnclaveHandle) -> None:
         """Launches, registers and serves a new enclave in the place of a lost one, in the background."""
-        task = asyncio.create_task(self._replace(pool, lost))
+        task = keep(f"replacement of enclave {lost.name}", self._replace(pool, lost))
         self._relaunches.add(task)
         task.add_done_callback(self._relaunches.discard)
 

@@ -76,7 +76,7 @@ class Endpoint:
             raise NotFound(f"no fabric runs on {state}: start one with `cryptlet up --state {state}`") from error
         except OSError as error:
             raise Malformed(str(path), f"cannot be read: {error.strerror}") from error
-        value = read_object(canonical.decode(data), _NAMES, str(path))
+        value = read_object(_decode(path, data), _NAMES, str(path))
         return cls(
             target=read_text(value["target"], f"{path}: target"),
             fabric=FabricId(parse_word(value["fabric"], f"{path}: fabric")),
@@ -99,7 +99,7 @@ def read_ledgers(state: Path) -> dict[str, OpenLedger]:
     """
     path = state / LEDGERS_NAME
     try:
-        return _ledgers(canonical.decode(path.read_bytes()), str(path))
+        return _ledgers(_decode(path, path.read_bytes()), str(path))
     except FileNotFoundError as error:
         raise NotFound(
             f"no fabric was started on {state} yet: `cryptlet up --state {state}` makes its ledgers"
@@ -121,6 +121,13 @@ def read_api_key(state: Path) -> str:
         return path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise NotFound(f"no API key: set CRYPTLET_API_KEY, or start a fabric that writes {path}") from error
+
+
+def _decode(path: Path, data: bytes) -> canonical.JsonValue:
+    try:
+        return canonical.decode(data)
+    except Malformed as error:
+        raise Malformed(str(path), f"{error.reason}; the next `cryptlet up` writes it anew") from error
 
 
 def _write(path: Path, document: JsonObject) -> None:

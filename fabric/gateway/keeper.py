@@ -6,6 +6,7 @@ from typing import Final
 import structlog
 
 from fabric.core.errors import FabricError
+from fabric.gateway.loops import keep
 from fabric.runtime.cluster import Cluster, ClusterConfig
 from fabric.runtime.failures import CourierLost
 from fabric.runtime.pool import Pool
@@ -45,7 +46,7 @@ class RayKeeper:
 
     def watch(self, pool: Pool) -> None:
         """Moves the pool to a new cluster whenever the old one ends."""
-        self._watching = asyncio.create_task(self._watch(pool))
+        self._watching = keep("keeper of Ray", self._watch(pool))
 
     async def aclose(self) -> None:
         """Ends Ray; idempotent."""

@@ -14,6 +14,7 @@ from fabric.core.crashpoint import Reached
 from fabric.core.errors import ForeignLedger
 from fabric.core.ids import DestinationId, Digest
 from fabric.gateway.founding import LedgerOpener, Standing, signing_keys
+from fabric.gateway.loops import keep
 from fabric.gateway.signing import Signer, open_signer
 from fabric.gateway.state import State
 from fabric.invoke.acceptor import Acceptor, submit_events
@@ -58,9 +59,7 @@ class Working:
     def run(self, name: str, loop: Loop) -> None:
         """Keeps a loop until ``stop``; one that breaks is told of."""
         self.loops[name] = loop
-        task = asyncio.ensure_future(loop())
-        task.add_done_callback(partial(_ended, f"{self.name}: {name}"))
-        self.tasks.append(task)
+        self.tasks.append(keep(f"{self.name}: {name}", loop()))
 
     async def stop(self) -> None:
         """Ends the loops, wherever they are: each step of them may end by a crash."""
@@ -72,8 +71,8 @@ class Working:
     async def resume(self, store: Store, clock: Clock, who: str, why: str) -> Resumed:
         """Lets a halted ledger go on; raises as ``fabric.ledger.resume.resume``, and it then stays halted."""
         async with self.resuming:
-            await self.stop()
             try:
+                await self.stop()
                 return await resume(self.ledger, store, clock, who=who, why=why)
             finally:
                 for name, loop in self.loops.items():
@@ -137,9 +136,7 @@ class Ledgers:
 
     def run(self, name: str, loop: Loop) -> None:
         """Keeps a loop that is of no one ledger until the end; one that breaks is told of."""
-        task = asyncio.ensure_future(loop())
-        task.add_done_callback(partial(_ended, name))
-        self.tasks.append(task)
+        self.tasks.append(keep(name, loop()))
 
     async def aclose(self) -> None:
         """Stops the loops, then closes ledgers and signers."""
@@ -218,8 +215,3 @@ async def _open(item: Standing, store: Store, state: State, clock: Clock, reache
         raise
     dispatcher = Dispatcher(ledger, store.outbox, clock, reached=reached, pace=pace_of(ledger))
     return Working(item.name, ledger, signer, dispatcher, item.founded.accept_asserted)
-
-
-def _ended(name: str, task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and (error := task.exception()):
-        _LOG.error("loop broke", loop=name, error=repr(error))

@@ -9,7 +9,7 @@ from fabric.core.plugins import nearest
 from fabric.gateway.backend import OpenedLedger
 from fabric.gateway.endpoint import LOCAL_CALLER
 from fabric.ledger.port import CallTaker
-from fabric.relay.reasons import MEANINGS, party_of, sentence
+from fabric.relay.reasons import advice_of, party_of, sentence
 from fabric.relay.relay import Relay
 from fabric.store.mail import ENDED, NEVER, MessageFilter, MessageRow, MessageState, OpenChannel, Step
 from fabric.store.mail import MessageCount as StoredCount
@@ -123,7 +123,6 @@ class MessageDesk:
     def _info(self, row: MessageRow) -> MessageInfo:
         passage = row.passage
         is_planned = passage.state not in ENDED and passage.not_before < NEVER
-        advice = "" if passage.state in ENDED else MEANINGS[passage.reason].advice
         return MessageInfo(
             message=row.message,
             source=self._name(row.message.source),
@@ -132,7 +131,7 @@ class MessageDesk:
             reason=str(passage.reason),
             party=str(party_of(passage.state, passage.reason)),
             meaning=sentence(passage.state, passage.reason),
-            advice=advice.replace("MSG", row.message.id.hex()[:16]),
+            advice=advice_of(passage).replace("MSG", row.message.id.hex()[:16]),
             detail=passage.detail,
             attempt=passage.attempt,
             next_attempt=passage.not_before if is_planned else 0,

@@ -18,6 +18,7 @@ import structlog
 from fabric.core.errors import FabricError
 from fabric.core.model import Failure
 from fabric.enclave.config import SOCKET
+from fabric.gateway.loops import keep
 from fabric.gateway.registrar import Registrar
 from fabric.runtime.cluster import Cluster
 from fabric.runtime.failures import CourierLost, error_of
@@ -85,7 +86,7 @@ class NodeEnclaves:
 
     def start(self, pool: Pool) -> None:
         """Begins to look."""
-        self._tasks += [asyncio.create_task(self._keep(place, pool)) for place in self._places]
+        self._tasks += [keep(f"enclave {at.number} of node {at.node}", self._keep(at, pool)) for at in self._places]
 
     async def wait_served(self) -> None:
         """Returns when an enclave of some node serves."""

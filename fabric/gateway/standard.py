@@ -16,9 +16,11 @@ from typing_extensions import override
 
 from fabric.core.errors import Unauthenticated
 
-_REFLECTION: Final = "/grpc.reflection."
+REFLECTION: Final = "/grpc.reflection."
+"""How the paths of its methods begin."""
 _Handler = Any  # grpc.RpcMethodHandler, which is generic for a type checker only
 Authenticate = Callable[[Mapping[str, Any]], str]
+Refuse = Callable[[Any, Unauthenticated], Awaitable[None]]
 
 
 class Health:
@@ -39,12 +41,20 @@ class Health:
         await self._checks.enter_graceful_shutdown()
 
 
-class ReflectionGuard(grpc.aio.ServerInterceptor):
-    """Lets only callers with a key ask for reflection."""
+class KeyGuard(grpc.aio.ServerInterceptor):
+    """Refuses calls without a known key before anything of their messages is read: those may be large, and many."""
 
-    def __init__(self, authenticate: Authenticate) -> None:
-        """Takes what returns the caller's name from metadata, or raises ``Unauthenticated``."""
+    def __init__(self, guarded: tuple[str, ...], authenticate: Authenticate, refuse: Refuse) -> None:
+        """Takes what it guards.
+
+        Args:
+            guarded: how the paths of the methods begin.
+            authenticate: returns the caller's name from metadata, or raises ``Unauthenticated``.
+            refuse: ends a call with an error.
+        """
+        self._guarded = guarded
         self._authenticate = authenticate
+        self._refuse = refuse
 
     @override
     async def intercept_service(
@@ -53,11 +63,11 @@ class ReflectionGuard(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> _Handler:
         """Passes a call on, or answers it with UNAUTHENTICATED."""
-        if handler_call_details.method.startswith(_REFLECTION):
+        if handler_call_details.method.startswith(self._guarded):
             try:
                 self._authenticate(dict(handler_call_details.invocation_metadata or ()))
             except Unauthenticated as error:
-                return _refusing(str(error))
+                return _refusing(self._refuse, error)
         return await continuation(handler_call_details)
 
 
@@ -77,8 +87,9 @@ def is_local(listen: str) -> bool:
         return host == "localhost"
 
 
-def _refusing(reason: str) -> _Handler:
-    async def refuse(_: object, context: Any) -> None:  # noqa: ANN401 - gRPC's own
-        await context.abort(grpc.StatusCode.UNAUTHENTICATED, reason)
+def _refusing(refuse: Refuse, error: Unauthenticated) -> _Handler:
+    async def answer(_: object, context: Any) -> None:  # noqa: ANN401 - gRPC's own
+        await refuse(context, error)
 
-    return grpc.stream_stream_rpc_method_handler(refuse)
+    # Whatever kind the method is of: a stream is answered before its first message came.
+    return grpc.stream_stream_rpc_method_handler(answer)

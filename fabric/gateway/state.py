@@ -149,3 +149,9 @@ def _write(path: Path, text: str, mode: int) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+    # A rename is an entry of the folder: without this a loss of power may take an epoch or a key back.
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

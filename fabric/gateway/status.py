@@ -43,6 +43,7 @@ TABLE: Final[dict[str, Row]] = {
     "row-tampered": Row("FAILED_PRECONDITION", 5),
     "ledger": Row("FAILED_PRECONDITION", 6),
     "rule-violation": Row("FAILED_PRECONDITION", 6),
+    "ledger-silent": Row("UNAVAILABLE", 6),
     "ledger-unavailable": Row("UNAVAILABLE", 6),
     "fees-above-cap": Row("UNAVAILABLE", 6),
     "submit": Row("UNKNOWN", 6),

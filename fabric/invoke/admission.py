@@ -11,9 +11,9 @@ from fabric.core.plugins import nearest
 from fabric.enclave.run import MAX_DEADLINE_MS
 from fabric.invoke.catalogue import Listed
 from fabric.trust.binding import Binding
+from fabric.trust.sources import longest_input
 from fabric.wire.service import Answer, Call
 
-MAX_INPUT_BYTES: Final = 1 << 20
 MAX_KEY_LENGTH: Final = 200
 
 
@@ -40,8 +40,7 @@ class Desk:
         _check_method(binding, listed, call.method)
         if call.deadline_ms > MAX_DEADLINE_MS:
             raise Refused(f"deadline_ms: at most {MAX_DEADLINE_MS}, got {call.deadline_ms}")
-        if len(call.input) > MAX_INPUT_BYTES:
-            raise Oversize(f"input: at most {MAX_INPUT_BYTES} bytes, got {len(call.input)}")
+        _check_length(binding, call.input)
         account = caller_account(caller)
         return Invocation(
             id=invocation_id(self.fabric, account, call.idempotency_key),
@@ -60,7 +59,12 @@ def refusal(error: FabricError, invocation: bytes = b"") -> Answer:
 
 
 def _canonical(data: bytes) -> bytes:
-    return canonical.encode(canonical.parse(data, max_bytes=MAX_INPUT_BYTES))
+    return canonical.encode(canonical.parse(data))
+
+
+def _check_length(binding: Binding, data: bytes) -> None:
+    if len(data) > (most := longest_input(binding)):
+        raise Oversize(f"input: at most {most} bytes, got {len(data)}")
 
 
 def _check_key(key: str) -> None:

@@ -19,6 +19,7 @@ from typing import Final
 from fabric.core.errors import LedgerUnavailable
 
 START_SECONDS: Final = 30
+END_SECONDS: Final = 30
 _POLL_SECONDS: Final = 0.02
 _LISTENING: Final = "0A"
 _TABLES: Final = ("/proc/net/tcp", "/proc/net/tcp6")
@@ -96,7 +97,7 @@ class Home:
         return Running(running.pid, running.port, process if dies_with_parent else None)
 
     async def end(self, node: Running, how: signal.Signals) -> None:
-        """Ends the node and waits until it is gone; idempotent."""
+        """Ends the node and waits until it is gone; one that does not heed the signal is killed. Idempotent."""
         # The folder's file names the process; without it, the pid may be another's by now.
         if self.running() != node:
             return
@@ -106,7 +107,12 @@ class Home:
         loop.add_reader(descriptor, gone.set)
         try:
             signal.pidfd_send_signal(descriptor, how)
-            await gone.wait()
+            try:
+                async with asyncio.timeout(END_SECONDS):
+                    await gone.wait()
+            except TimeoutError:
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                await gone.wait()
         finally:
             loop.remove_reader(descriptor)
             os.close(descriptor)

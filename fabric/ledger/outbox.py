@@ -131,7 +131,7 @@ def rule_of(reason: str) -> str:
 
 def read_receipt(destination: DestinationId, data: bytes) -> Receipt:
     """Reads what ``write_receipt`` writes; raises ``Malformed``."""
-    value = read_object(canonical.decode(data), _RECEIPT, "stored receipt")
+    value = read_object(canonical.decode(data, max_bytes=len(data)), _RECEIPT, "stored receipt")
     material, cost = value["material"], value["cost"]
     if not isinstance(material, dict) or not isinstance(cost, dict):
         raise Malformed("stored receipt", "material and cost must be objects")

@@ -396,6 +396,7 @@ class MailboxSource(Protocol):
 
         Raises:
             LedgerUnavailable: the ledger cannot show one of them now.
+            LedgerSilent: it does not answer at all.
         """
         ...
 

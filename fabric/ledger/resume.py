@@ -96,7 +96,8 @@ async def resume(ledger: Ledger, store: Store, clock: Clock, *, who: str, why: s
         StoreError: it stays halted.
     """
     destination = ledger.destination.id
-    halt = await store.halts.of(destination)
+    # A loop that was stopped may have left a write that still goes on: a row that it closes must be seen below.
+    halt = await store.halts.settled(destination)
     if halt is None:
         raise Refused(f"ledger {destination.hex()} is not halted; there is nothing to resume")
     name = cursor_name(REQUESTS, destination)

@@ -1,17 +1,15 @@
 """Carrying: the events that messages rest on are fetched with their proofs, and run through the pipeline in batches."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final
 
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject
-from fabric.core.errors import FabricError, LedgerError
+from fabric.core.errors import FabricError
 from fabric.core.ids import BindingVersion, DestinationId, InvocationId, MessageId
 from fabric.core.model import Failure
-from fabric.relay.lookout import Post
-from fabric.relay.mailroom import told_event
 from fabric.relay.model import Carry, Leg
+from fabric.relay.tellers import NO_PROOF, Tellers
 from fabric.store.mail import MailEvent, MessageRow
 from fabric.store.store import Store
 from fabric.trust.binding import Binding
@@ -25,37 +23,38 @@ Run = Callable[[Binding, Sequence[Call]], Awaitable[Sequence[Answer]]]
 """Runs calls under a binding in the relay's name and stores what came of them: ``Pipeline.invoke``."""
 Begun = tuple[MessageRow, Carry]
 """A message whose attempt is stored as begun."""
-_NO_PROOF: Final = "ledger-unavailable"
 
 
 class Carrier:
     """Runs the relay cryptlet for messages."""
 
-    def __init__(self, posts: Mapping[DestinationId, Post], store: Store, run: Run) -> None:
+    def __init__(self, tellers: Tellers, store: Store, run: Run) -> None:
         """Takes the ledgers, the store and the pipeline."""
-        self._posts = posts
+        self._tellers = tellers
         self._store = store
         self._run = run
 
-    async def carry(self, begun: Sequence[Begun]) -> dict[MessageId, Failure]:
-        """Makes the attempts that have begun; returns those that left nothing in the store, and why.
+    def groups(self, begun: Sequence[Begun]) -> list[list[Begun]]:
+        """Returns the attempts that go together: those of one leg under one binding, of which one ledger tells."""
+        groups: dict[tuple[BindingVersion, str, DestinationId], list[Begun]] = {}
+        for row, carry in begun:
+            key = (carry.binding.version, carry.leg.method, carry.leg.tells(row.message))
+            groups.setdefault(key, []).append((row, carry))
+        return [*groups.values()]
+
+    def is_busy(self, group: Sequence[Begun]) -> bool:
+        """Says whether the ledger that tells of a group lets others wait already."""
+        row, carry = group[0]
+        return self._tellers.is_busy(carry.leg.tells(row.message))
+
+    async def carry(self, group: Sequence[Begun]) -> dict[MessageId, Failure]:
+        """Makes the attempts of a group; returns those that left nothing in the store, and why.
 
         Raises:
             StoreError: the database cannot be read.
         """
-        groups: dict[tuple[BindingVersion, str], list[Begun]] = {}
-        for row, carry in begun:
-            groups.setdefault((carry.binding.version, carry.leg.method), []).append((row, carry))
-        failures: dict[MessageId, Failure] = {}
-        for found in await asyncio.gather(*(self._group(group) for group in groups.values())):
-            failures |= found
-        return failures
-
-    async def _group(self, group: Sequence[Begun]) -> dict[MessageId, Failure]:
-        """Makes the attempts of one leg under one binding."""
         carry = group[0][1]
-        events = await self._events(carry.leg, [row.message.id for row, _ in group])
-        shown, failures = await self._show(carry.leg, [row for row, _ in group], events)
+        shown, failures = await self._show(carry.leg, [row for row, _ in group])
         calls = [
             (row.message.id, Call(carry.leg.method, shown[row.message.id], carry.leg.key(row.message, one.attempt)))
             for row, one in group
@@ -70,40 +69,21 @@ class Carrier:
         return await (mailboxes.sendings(ids) if leg.is_delivery else mailboxes.endings(ids))
 
     async def _show(
-        self, leg: Leg, rows: Sequence[MessageRow], events: Mapping[MessageId, MailEvent]
+        self, leg: Leg, rows: Sequence[MessageRow]
     ) -> tuple[dict[MessageId, bytes], dict[MessageId, Failure]]:
-        """Returns the inputs of messages whose events their ledgers can show, and why the others' cannot."""
-        tellers: dict[DestinationId, list[MailEvent]] = {}
-        failures: dict[MessageId, Failure] = {}
-        for row in rows:
-            place, name = leg.tells(row.message), row.message.id
-            if name in events:
-                tellers.setdefault(place, []).append(events[name])
-            else:  # its ledger was resumed after a reorg, and has not told of it again
-                failures[name] = Failure(_NO_PROOF, f"ledger {place.hex()} does not tell of it any more")
-        found = await asyncio.gather(*(self._materials(place, told) for place, told in tellers.items()))
+        """Returns the inputs of messages whose events their ledger can show, and why the others' cannot."""
+        place = leg.tells(rows[0].message)
+        events = await self._events(leg, [row.message.id for row in rows])
+        # Its ledger was resumed after a reorg, and has not told of it again.
+        gone = Failure(NO_PROOF, f"ledger {place.hex()} does not tell of it any more")
+        failures = {row.message.id: gone for row in rows if row.message.id not in events}
         shown: dict[MessageId, bytes] = {}
-        for place, materials in zip(tellers, found, strict=True):
-            for name, material in materials.items():
-                if isinstance(material, Failure):
-                    failures[name] = material
-                else:
-                    shown[name] = _input(place, material)
+        for name, material in (await self._tellers.materials(place, [*events.values()])).items():
+            if isinstance(material, Failure):
+                failures[name] = material
+            else:
+                shown[name] = _input(place, material)
         return shown, failures
-
-    async def _materials(
-        self, place: DestinationId, told: Sequence[MailEvent]
-    ) -> dict[MessageId, JsonObject | Failure]:
-        """Asks a ledger for its proofs at once; where that fails, by halves, so that one holds up no other."""
-        names = [MessageId(event.subject.id) for event in told]
-        try:
-            made = await self._posts[place].source.event_material([told_event(event) for event in told])
-        except LedgerError as error:
-            if len(told) == 1:
-                return {names[0]: Failure(_NO_PROOF, str(error))}
-            middle = len(told) // 2
-            return await self._materials(place, told[:middle]) | await self._materials(place, told[middle:])
-        return dict(zip(names, made, strict=True))
 
     async def _call(self, binding: Binding, calls: Sequence[tuple[MessageId, Call]]) -> dict[MessageId, Failure]:
         try:

@@ -18,7 +18,7 @@ from fabric.ledger.port import Expire
 from fabric.ledger.rules.violations import Code
 from fabric.relay.model import BEFORE_END, DELIVERY, LEGS, Carry, Facts, Leg, Turn
 from fabric.relay.obstacles import Obstacle, halt_of, obstacle_of
-from fabric.relay.reasons import MEANINGS
+from fabric.relay.reasons import MAX_REVERTS, MEANINGS
 from fabric.store.mail import ENDED, NEVER, MessageRow, MessageState, Passage, Reason, Tombstone
 from fabric.store.values import Progress, WorkState
 
@@ -31,12 +31,16 @@ _SCALE: Final = 20
 _HAVE_ENDED: Final = (MessageState.DELIVERED, MessageState.EXPIRED)
 _DEPENDENT: Final = "what it depends on was refused"
 
+REVERTED: Final = frozenset(leg.reverted for leg in LEGS.values())
+"""Reasons that the account at the end of a leg gives."""
+
 _FAILURES: Final = {
     "source-refused": Reason.SOURCE_REFUSED,
     "not-found": Reason.NO_BUNDLE,
     "unauthorized": Reason.CALLER_NOT_NAMED,
     "ledger-unavailable": Reason.NO_PROOF,
     "malformed": Reason.RELAY_REFUSED,
+    "oversize": Reason.PROOF_TOO_LONG,
 }
 """Codes of what became of an attempt. Any other is the cryptlet's where it is stored, and want of an enclave's else."""
 _RULES: Final = {
@@ -99,10 +103,10 @@ def submit(row: MessageRow, passage: Passage, facts: Facts) -> Passage:
 
 
 def missed(row: MessageRow, failure: Failure, now: int) -> Passage:
-    """Returns the passage of an attempt that gave no result: it is made again later, under the same key."""
+    """Returns the passage of an attempt that gave no result: it is made again under the same key, if not at once."""
     passage = row.passage
     reason = _FAILURES.get(failure.code, Reason.NO_CAPACITY)
-    waiting = _later(row, replace(passage, reason=reason, detail=failure.message), now)
+    waiting = _again(row, replace(passage, reason=reason, detail=failure.message), now)
     return replace(waiting, due=min(waiting.not_before, now + RECHECK_SECONDS))
 
 
@@ -134,7 +138,7 @@ def retried(passage: Passage) -> Passage:
         raise Refused(f"it is {passage.state} for good; nothing is left to do")
     if passage.seen:
         raise Refused(f"it is {passage.state} and {passage.reason}: what would be sent again is with the ledger")
-    return replace(passage, tries=0, not_before=0, due=0)
+    return replace(passage, tries=0, reverts=0, not_before=0, due=0)
 
 
 def _begin(row: MessageRow, passage: Passage, facts: Facts, carry: Carry) -> Turn:
@@ -176,15 +180,25 @@ def _in_flight(passage: Passage, work: Progress, facts: Facts, leg: Leg) -> Pass
 def _failed(row: MessageRow, passage: Passage, facts: Facts, why: tuple[Reason, str]) -> Passage:
     """Ends an attempt; the next one is another invocation, later, or when a person asks for it."""
     before = MessageState.SENT if passage.state is MessageState.DELIVERING else _told(facts) or MessageState.SENT
-    ended = replace(passage, state=before, reason=why[0], detail=why[1], work=None, seen="")
-    if not MEANINGS[why[0]].passes:
-        return replace(ended, tries=passage.tries + 1, not_before=NEVER)
-    return _later(row, ended, facts.now)
+    reverts = passage.reverts + (why[0] in REVERTED)
+    ended = replace(passage, state=before, reason=why[0], detail=why[1], work=None, seen="", reverts=reverts)
+    return _again(row, ended, facts.now)
 
 
 def _told(facts: Facts) -> MessageState | None:
     """Returns how the destination says that the message ended, None where it does not."""
     return MessageState(facts.ending.kind.value) if facts.ending else None
+
+
+def _again(row: MessageRow, passage: Passage, now: int) -> Passage:
+    """Returns a passage whose next attempt comes in its time, or when a person asks where time alone does not help.
+
+    An account that goes on refusing would spend the relayer's money for ever.
+    """
+    is_refused_for_good = passage.reason in REVERTED and passage.reverts >= MAX_REVERTS
+    if is_refused_for_good or not MEANINGS[passage.reason].passes:
+        return replace(passage, tries=passage.tries + 1, not_before=NEVER)
+    return _later(row, passage, now)
 
 
 def _later(row: MessageRow, passage: Passage, now: int) -> Passage:

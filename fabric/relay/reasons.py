@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from fabric.store.mail import ENDED, MessageState, Reason
+from fabric.store.mail import ENDED, NEVER, MessageState, Passage, Reason
 
 
 class Party(StrEnum):
@@ -43,6 +43,8 @@ class Meaning:
     advice: str = "nothing to do"
 
 
+MAX_REVERTS: Final = 8
+"""Times that an account may refuse a message before its next attempt is left to a person: the relayer pays for each."""
 _LEDGER: Final = Party.DESTINATION_LEDGER
 _ANOTHER: Final = "agree on another channel with a binding that fits, and send the message there"
 _RETRY: Final = "put it right, then: cryptlet relay retry MSG --reason TEXT"
@@ -106,6 +108,13 @@ MEANINGS: Final[Mapping[Reason, Meaning]] = {
         meaning="the enclave does not take the proof of the event",
         advice="compare the roots of trust in the binding's sources with the ledger's own",
     ),
+    Reason.PROOF_TOO_LONG: Meaning(
+        Party.OPERATOR,
+        passes=False,
+        meaning="the proof of its event is longer than an enclave takes",
+        advice="run a version of the fabric that takes it, then: cryptlet relay retry MSG --reason TEXT; what was not "
+        "delivered expires by itself meanwhile; a lower gas limit of the telling ledger keeps it from happening again",
+    ),
     Reason.RELAY_REFUSED: Meaning(
         Party.SENDER,
         passes=False,
@@ -143,13 +152,13 @@ MEANINGS: Final[Mapping[Reason, Meaning]] = {
         Party.RECIPIENT,
         passes=True,
         meaning="the recipient refused it (failed, retriable)",
-        advice="put the recipient right; it is tried again until it expires",
+        advice=f"put the recipient right; it is tried {MAX_REVERTS} times in all, and expires if nothing helps",
     ),
     Reason.SENDER_REVERTED: Meaning(
         Party.SENDER,
         passes=True,
         meaning="the sender refused the acknowledgement (failed, retriable)",
-        advice="put the sender right; it is tried again",
+        advice=f"put the sender right; it is tried {MAX_REVERTS} times in all",
     ),
     Reason.REFUSED_BY_RULES: Meaning(
         Party.OPERATOR, passes=False, meaning="the ledger's rules refused it", advice=_RETRY
@@ -173,6 +182,22 @@ def party_of(state: MessageState, reason: Reason) -> Party:
     # Before its end it waits for the destination to take it, and for the source to show it; afterwards the reverse.
     is_destination = (state in _BEFORE_ITS_END) is (reason is not Reason.NO_PROOF)
     return Party.DESTINATION_LEDGER if is_destination else Party.SOURCE_LEDGER
+
+
+def is_given_up(passage: Passage) -> bool:
+    """Says whether a message is not tried again by itself, though its reason may pass: it was refused too often."""
+    return passage.not_before == NEVER and MEANINGS[passage.reason].passes
+
+
+def advice_of(passage: Passage) -> str:
+    """Returns what to do about a message, with ``MSG`` in the place of its id; empty where it has ended."""
+    if passage.state in ENDED:
+        return ""
+    meaning = MEANINGS[passage.reason]
+    if not is_given_up(passage):
+        return meaning.advice
+    rest = "; it expires in its time all the same" if passage.state is MessageState.SENT else ""
+    return f"it was refused {passage.reverts} times and is not tried again by itself; {_RETRY}{rest}"
 
 
 def sentence(state: MessageState, reason: Reason) -> str:

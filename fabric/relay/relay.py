@@ -19,10 +19,12 @@ from fabric.core.ids import MessageId
 from fabric.core.model import Failure
 from fabric.ledger.alarm import Alarm, Pause
 from fabric.relay.carrying import Carrier, Run
-from fabric.relay.core import advance, missed, retried
+from fabric.relay.core import RECHECK_SECONDS, advance, missed, retried
 from fabric.relay.lookout import Lookout
 from fabric.relay.model import Facts, Turn
+from fabric.relay.tellers import Tellers
 from fabric.relay.trace import step_of
+from fabric.relay.underway import UnderWay
 from fabric.store.mail import MessageChange, MessageRow, Reason, Step
 from fabric.store.store import Store
 
@@ -55,10 +57,12 @@ class Relay:
         """Takes its parts; nothing happens before ``run`` or ``step``."""
         self._lookout = lookout
         self._store = store
-        self._carrier = Carrier(lookout.posts, store, run)
+        self._tellers = Tellers(lookout.posts, clock)
+        self._carrier = Carrier(self._tellers, store, run)
         self._clock = clock
         self._reached = reached
         self._alarm = Alarm(pause)
+        self._underway = UnderWay(self._carrier, self.wake, pause)
         # What kept messages waiting before the start may be gone after it.
         self._gone = AT_ENCLAVE | AT_LEDGER
 
@@ -74,6 +78,8 @@ class Relay:
     def there_again(self, reasons: frozenset[Reason]) -> None:
         """Has what waits for one of some reasons taken up at the next look. Call it on the event loop."""
         self._gone |= reasons
+        if reasons & AT_LEDGER:
+            self._tellers.there_again()
         self.wake()
 
     async def retry(self, message: MessageId, why: str) -> MessageRow:
@@ -95,6 +101,12 @@ class Relay:
 
     async def run(self) -> None:
         """Carries messages until it is cancelled; what was on its way before the start is taken up first."""
+        try:
+            await self._loop()
+        finally:
+            await self._underway.aclose()
+
+    async def _loop(self) -> None:
         failures = 0
         while True:
             self._alarm.reset()
@@ -115,15 +127,29 @@ class Relay:
             StoreError: the database did not commit; nothing is lost.
         """
         await self._take_up()
+        if self._underway.collect():
+            await self._store.messages.hasten({Reason.RUNNING})
         rows = await self._store.messages.due(self._clock.unix_seconds(), LIMIT)
         if not rows:
             return False
         known = await self._lookout.facts(rows)
-        turns = {row.message.id: advance(row, known[row.message.id]) for row in rows}
+        turns = {row.message.id: self._turn(row, known[row.message.id]) for row in rows}
         changes = [_change(row, turns[row.message.id], known[row.message.id]) for row in rows]
         stored = await self._store.carry(changes)
         await self._carry([_begun(change) for change in changes if change.row.message.id in stored], turns)
         return any(change.step for change in changes)
+
+    def _turn(self, row: MessageRow, facts: Facts) -> Turn:
+        """Returns what becomes of a message; an attempt that is under way is not made a second time beside itself."""
+        turn = advance(row, facts)
+        if turn.carry is None:
+            return turn
+        key = turn.carry.leg.key(row.message, turn.carry.attempt)
+        if failure := self._underway.failure(key):
+            return Turn(missed(replace(row, passage=turn.passage), failure, facts.now))
+        if self._underway.holds(key):
+            return Turn(replace(turn.passage, due=facts.now + RECHECK_SECONDS))
+        return turn
 
     async def _take_up(self) -> None:
         gone, self._gone = self._gone, frozenset()
@@ -140,7 +166,7 @@ class Relay:
         if not begun:
             return
         self._reached(CrashPoint.AFTER_ATTEMPT)
-        failures = await self._carrier.carry(begun)
+        failures = await self._underway.carry(begun)
         self._reached(CrashPoint.AFTER_RELAY_INVOKE)
         now = self._clock.unix_seconds()
         missing = [(row, failures[row.message.id]) for row, _ in begun if row.message.id in failures]

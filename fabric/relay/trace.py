@@ -49,6 +49,6 @@ def _where(passage: Passage, facts: Facts) -> tuple[str, int]:
 def _receipt(work: Progress) -> tuple[str, int] | None:
     if work.receipt is None:
         return None
-    fields = canonical.decode_object(work.receipt)
+    fields = canonical.decode_object(work.receipt, max_bytes=len(work.receipt))
     locator, time = fields.get("locator"), fields.get("time")
     return (locator, time) if isinstance(locator, str) and isinstance(time, int) else None

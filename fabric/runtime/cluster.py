@@ -31,6 +31,9 @@ from fabric.runtime.profile import Profile
 STOP_SECONDS: Final = 10.0
 """How long Ray may take to end before it is killed."""
 _MEMORY_SHARE: Final = 0.7
+_PROCESSES: Final = "processes.json"
+_TEMPORARY: Final = "cryptlet-ray-"
+"""How the name of a temporary folder begins."""
 _SLACK: Final = 64 << 20
 _LONGEST_FOLDER: Final = 40
 """Ray puts up to 66 characters behind its folder for a Unix socket, whose path has at most 107 (unix(7))."""
@@ -96,24 +99,33 @@ class Cluster:
 
     @classmethod
     async def _start(cls, config: ClusterConfig, *, jailed: bool) -> Self:
+        try:
+            return await cls._begin(config, jailed=jailed)
+        except OSError as error:  # such as of a full disk: whoever waits for Ray tries again
+            raise PlatformError(f"Ray did not start: {error}") from error
+
+    @classmethod
+    async def _begin(cls, config: ClusterConfig, *, jailed: bool) -> Self:
         session = _prepare(config.folder, jailed=jailed)
         ours, theirs = socket.socketpair()
         with theirs:
             process = await _spawn(config, theirs.fileno(), jailed=jailed)
         cluster = cls(config, process, jailed=jailed)
-        processes.record(_record(config), _tree(process.pid))
         try:
+            processes.record(_record(config), _tree(process.pid))
             cluster._link = await GatewayLink.over(ours)
             async with asyncio.timeout(config.start_seconds):
                 head = _head(config, session, jailed=jailed)
                 await cluster._ask(Kind.START, canonical.encode(head.to_json()))
+            processes.record(_record(config), _tree(process.pid))
         except (PlatformError, TimeoutError) as error:
             await cluster.stop()
             raise _start_failed(config, process.returncode, error) from error
-        except BaseException:  # cancelled: the caller has nothing by which to end it
+        except BaseException:  # cancelled, perhaps: the caller has nothing by which to end it
+            if cluster._link is None:
+                ours.close()
             await cluster.stop()
             raise
-        processes.record(_record(config), _tree(process.pid))
         return cluster
 
     @property
@@ -162,7 +174,7 @@ class Cluster:
 
     async def stop(self) -> None:
         """Ends Ray and everything in it; repeating is harmless."""
-        left = processes.recorded(_record(self._config))
+        left = _left(self._config.folder)
         if self._link is not None:
             await self._link.close()
         try:
@@ -186,9 +198,8 @@ class Cluster:
 def _prepare(folder: Path, *, jailed: bool) -> Path:
     """Ends what an earlier run left, empties the folder, and returns Ray's folder as Ray sees it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with contextlib.suppress(Malformed):  # a file cut short by a full disk names nobody
-        for process in processes.recorded(folder / "processes.json"):
-            process.kill()
+    for process in _left(folder):
+        process.kill()
     _remove_temporary(folder)
     for name in ("root", "session"):
         shutil.rmtree(folder / name, ignore_errors=True)
@@ -198,15 +209,26 @@ def _prepare(folder: Path, *, jailed: bool) -> Path:
         return Path(jail.SESSION)
     if len(str(session)) <= _LONGEST_FOLDER:
         return session
-    short = tempfile.mkdtemp(prefix="cryptlet-ray-")
+    short = tempfile.mkdtemp(prefix=_TEMPORARY)
     (folder / "temporary").write_text(short)
     return Path(short)
+
+
+def _left(folder: Path) -> list[processes.Process]:
+    """Returns the processes that were written down; a file that was cut short names nobody."""
+    try:
+        return processes.recorded(folder / _PROCESSES)
+    except Malformed:
+        return []
 
 
 def _remove_temporary(folder: Path) -> None:
     note = folder / "temporary"
     if note.exists():
-        shutil.rmtree(note.read_text(), ignore_errors=True)
+        named = Path(note.read_text(errors="replace"))
+        # A note that was cut short may name the folder of all temporary folders.
+        if named.name.startswith(_TEMPORARY) and len(named.name) > len(_TEMPORARY):
+            shutil.rmtree(named, ignore_errors=True)
         note.unlink()
 
 
@@ -258,7 +280,7 @@ def _head(config: ClusterConfig, session: Path, *, jailed: bool) -> HeadConfig:
 
 
 def _record(config: ClusterConfig) -> Path:
-    return config.folder / "processes.json"
+    return config.folder / _PROCESSES
 
 
 def _tree(pid: int) -> list[processes.Process]:

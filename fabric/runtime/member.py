@@ -6,6 +6,7 @@ token: nobody without it is answered.
 """
 
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ NODE_LABEL: Final = "cryptlet-node"
 FEWEST_PORTS: Final = 32
 _FIRST_WORKER: Final = 10
 _MAX_PORT: Final = 65_535
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_HEAD: Final = re.compile(r"[^\s:]+:\d{1,5}")
 _SHORTEST_TOKEN: Final = 32
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _NAMES: Final = frozenset({"address", "drives", "head", "name", "ports", "reach", "sockets", "token"})
@@ -62,7 +65,11 @@ class Member:
     sockets: str = ""
 
     def __post_init__(self) -> None:
-        """Refuses ranges that do not fit; raises ``ConfigError``."""
+        """Refuses a name that is no label, a head that is no address, ranges that do not fit: ``ConfigError``."""
+        if not _NAME.fullmatch(self.name):
+            raise ConfigError(f"node {self.name!r}: a name has letters, digits, _ . and -, 63 at most")
+        if self.head and not _HEAD.fullmatch(self.head):
+            raise ConfigError(f"node {self.name!r}: the head is joined at ADDRESS:PORT, got {self.head!r}")
         first, last = self.ports
         if last - first + 1 < FEWEST_PORTS:
             raise ConfigError(f"node {self.name!r}: ports {first}-{last} are too few, {FEWEST_PORTS} are needed")

@@ -58,18 +58,10 @@ async def spawn(module: str, set_up: JsonObject, log: Path, *, flags: Sequence[s
     Raises:
         FabricError: it could not start; the text says why.
     """
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", *flags, "-m", module),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=descriptor,
-            env={},
-            start_new_session=True,
-        )
-    finally:
-        os.close(descriptor)
+        process = await _begin(module, log, flags)
+    except OSError as error:
+        raise PlatformError(f"{module} cannot be started: {error}") from error
     try:
         ready = await asyncio.wait_for(_introduce(process, set_up), READY_SECONDS)
     except BaseException as error:
@@ -83,6 +75,21 @@ async def spawn(module: str, set_up: JsonObject, log: Path, *, flags: Sequence[s
         message = f"{module} ended with code {process.returncode} before it was ready; see {log}"
         raise PlatformError(message)
     return Spawned(process, ready)
+
+
+async def _begin(module: str, log: Path, flags: Sequence[str]) -> asyncio.subprocess.Process:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", *flags, "-m", module),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=descriptor,
+            env={},
+            start_new_session=True,
+        )
+    finally:
+        os.close(descriptor)
 
 
 def read_set_up() -> JsonObject:

@@ -12,8 +12,8 @@ from pathlib import Path
 from fabric.core.errors import NotFound, Oversize, StoreError, VerificationError
 from fabric.core.ids import Digest, sha256
 
-MAX_BYTES = 16 << 20
-"""Largest blob; what a cryptlet's input may be."""
+MAX_BYTES = 32 << 20
+"""Largest blob; what the longest input of an invocation may be (``fabric.trust.sources``)."""
 
 
 class BlobStore:

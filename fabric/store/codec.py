@@ -34,4 +34,4 @@ def read_destinations(data: bytes) -> tuple[DestinationId, ...]:
 
 def read_receipt(data: bytes | None) -> JsonObject | None:
     """Reads the column ``receipt``; raises ``Malformed``."""
-    return None if data is None else canonical.decode_object(data)
+    return None if data is None else canonical.decode_object(data, max_bytes=len(data))

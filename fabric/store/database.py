@@ -29,6 +29,10 @@ _ENGINES: Final[dict[str, Callable[[URL], Engines]]] = {
 }
 
 
+_MEMORY: Final = ":memory:"
+"""SQLite's name of a database that nobody finds again."""
+
+
 class Conflict(StoreError):
     """A row that contradicts a constraint, most often one that is there already."""
 
@@ -54,6 +58,12 @@ class Database:
             StoreError: the database cannot be opened or changed.
         """
         _transact(self._engines.writing, _upgrade)
+
+    def revision(self) -> str | None:
+        """Returns the schema that the database is at, None where it has none; blocks; raises ``StoreError``."""
+        return _transact(
+            self._engines.reading, lambda connection: MigrationContext.configure(connection).get_current_revision()
+        )
 
     async def read(self, work: Callable[[Connection], _T]) -> _T:
         """Runs a query on one consistent state of the database; raises ``StoreError``."""
@@ -102,22 +112,47 @@ def open_database(where: str | Path) -> Database:
     return database
 
 
+def look(where: str | Path) -> str | None:
+    """Returns the schema of a database, None where there is none yet; changes nothing and needs no writer's lock.
+
+    Raises:
+        ConfigError: as ``open_database``.
+        StoreError: the database cannot be opened.
+    """
+    database = Database(_url(where))
+    try:
+        return database.revision()
+    finally:
+        database.close()
+
+
 def _url(where: str | Path) -> URL:
-    if isinstance(where, Path) or "://" not in where:
+    if isinstance(where, Path):
         return URL.create("sqlite", database=str(where))
+    if "://" not in where:
+        return _path(where)
     try:
         url = make_url(where)
     except (ArgumentError, ValueError):
         message = "the store's URL cannot be read; expected a SQLite file or postgresql://USER:PASSWORD@HOST/DATABASE"
         raise ConfigError(message) from None  # its text repeats the URL, and a URL may hold a password
-    if url.get_backend_name() not in _ENGINES or url.database in (None, "", ":memory:"):
+    if url.get_backend_name() not in _ENGINES or url.database in (None, "", _MEMORY):
         # The URL may hold a password wherever its author put it: only its kind is shown.
         message = (
             f"the store takes a SQLite file or postgresql://HOST/DATABASE, got {url.get_backend_name()!r}"
             f"{'' if url.database else ' without a database'}"
         )
         raise ConfigError(message)
+    if url.get_backend_name() == "sqlite" and url.query:
+        raise ConfigError("the store takes a SQLite file without options: they may keep it in memory, for nobody")
     return url
+
+
+def _path(where: str) -> URL:
+    """Reads what is no URL as the path of a file; libpq's other form, which may hold a password, is none."""
+    if where in ("", _MEMORY) or "=" in where:
+        raise ConfigError("the store takes a SQLite file or postgresql://HOST/DATABASE, got neither")
+    return URL.create("sqlite", database=where)
 
 
 def _transact(engine: Engine, work: Callable[[Connection], _T]) -> _T:

@@ -74,6 +74,14 @@ class Halts:
         """
         return await self._database.read(lambda connection: _halt_of(connection, destination))
 
+    async def settled(self, destination: DestinationId) -> Halt | None:
+        """Returns as ``of``, after every write that was begun before: who began one may have been cancelled meanwhile.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        return await self._database.write(lambda connection: _halt_of(connection, destination))
+
     async def put(self, destination: DestinationId, reason: str, created: int) -> None:
         """Stops a ledger's work durably; raises ``StoreError``."""
 

@@ -64,6 +64,7 @@ class Reason(StrEnum):
     ASSERTED_NOT_ACCEPTED = "asserted-not-accepted"
     NO_PROOF = "no-proof"
     SOURCE_REFUSED = "source-refused"
+    PROOF_TOO_LONG = "proof-too-long"
     RELAY_REFUSED = "relay-refused"
     CRYPTLET_FAILED = "cryptlet-failed"
     NO_CAPACITY = "no-capacity"
@@ -124,6 +125,7 @@ class Passage:
         due: it is looked at by then at the latest, Unix seconds.
         work: work id of the outbox row that it waits for, None where there is none.
         seen: state of that row when it was looked at last; empty before it was there.
+        reverts: how often the account at the end of its present leg refused it since a person asked last.
     """
 
     state: MessageState = MessageState.SENT
@@ -135,6 +137,7 @@ class Passage:
     due: int = 0
     work: bytes | None = None
     seen: str = ""
+    reverts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from fabric.store.schema import ON_THE_WAY, WAITING, message_steps, messages, ou
 from fabric.store.values import WorkKind, WorkState
 from fabric.trust.message import Message
 
-_PASSAGE: Final = ("state", "reason", "detail", "attempt", "tries", "not_before", "due", "work", "seen")
+_PASSAGE: Final = ("state", "reason", "detail", "attempt", "tries", "not_before", "due", "work", "seen", "reverts")
 _STEP: Final = (
     *("message", "time", "state", "reason", "detail", "attempt"),
     *("ledger", "locator", "ledger_time", "invocation"),
@@ -189,8 +189,8 @@ def _rows(connection: Connection, query: Select[Any]) -> list[MessageRow]:
 
 
 def _row(row: RowMapping) -> MessageRow:
-    rest = (row["detail"], row["attempt"], row["tries"], row["not_before"], row["due"], row["work"], row["seen"])
-    passage = Passage(MessageState(row["state"]), Reason(row["reason"]), *rest)
+    rest = {name: row[name] for name in _PASSAGE[2:]}
+    passage = Passage(MessageState(row["state"]), Reason(row["reason"]), **rest)
     return MessageRow(row["seq"], Message.decode(row["words"]), passage, row["version"], row["created"], row["changed"])
 
 

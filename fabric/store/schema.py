@@ -220,6 +220,7 @@ messages = Table(
     Column("detail", Prose, nullable=False),
     Column("attempt", Number, nullable=False),
     Column("tries", Number, nullable=False),
+    Column("reverts", Number, nullable=False, server_default=text("0")),
     Column("not_before", Number, nullable=False),
     Column("due", Number, nullable=False),
     Column("waits_on", LargeBinary, nullable=False),  # the ledger of the outbox row that is awaited

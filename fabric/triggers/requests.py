@@ -16,7 +16,6 @@ from fabric.core.clock import Clock
 from fabric.core.errors import FabricError, Malformed, NotFound, Oversize, Refused, VerificationError
 from fabric.core.ids import BindingVersion, Digest, InvocationId
 from fabric.core.model import Invocation
-from fabric.invoke.admission import MAX_INPUT_BYTES
 from fabric.ledger.alarm import Alarm, Pause
 from fabric.ledger.port import Request, RequestPage
 from fabric.ledger.watcher import Watched
@@ -25,6 +24,7 @@ from fabric.store.values import CursorMove, RequestRow, RequestState
 from fabric.triggers.document import read_request, write_request
 from fabric.triggers.judging import invocation_of, judge
 from fabric.trust.binding import Binding
+from fabric.trust.sources import MAX_INPUT_BYTES
 
 _log = structlog.get_logger(__name__)
 

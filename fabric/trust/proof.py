@@ -23,7 +23,9 @@ from fabric.trust.record import Record
 from fabric.trust.schemes import Signature, parse_signature
 
 FORMAT: Final = "cryptlet-fabric/proof/v1"
-MAX_BYTES: Final = 8 << 20
+MAX_BYTES: Final = canonical.MAX_BYTES - (64 << 10)
+"""So much takes the proof of a message that one block full of logs told of and another one settled, and so much fits
+into an answer of the API (``fabric.wire.service``)."""
 MAX_DEPTH: Final = canonical.MAX_DEPTH + 2
 """The deepest input that is admitted, inside the file and inside ``{"json": ...}``."""
 MAX_SIGNATURES: Final = 64

@@ -19,6 +19,12 @@ from fabric.trust.kind import DestinationKind, Source, SourceEvent, Status, Told
 from fabric.trust.letter import message_object
 
 MAX_EVENTS: Final = 4
+MAX_INPUT_BYTES: Final = 1 << 20
+"""Of an invocation under a binding without sources; and of any one as the cryptlet sees it."""
+MAX_SHOWN_BYTES: Final = 32 << 20
+"""Of one under a binding with sources, which holds their events' material. The longest material that an adapter's
+check takes must fit, or whoever makes it long keeps a message from ever being told: an Ethereum receipt is 15 MB in a
+block of 120 million gas, twice as long in hexadecimal, and headers come with it (``adapters.ethereum.anchorage``)."""
 Kinds = Callable[[str], DestinationKind]
 """Gives the pure part of an adapter by the name of its ledger kind."""
 _RANK: Final = {status: rank for rank, status in enumerate(Status)}
@@ -58,6 +64,11 @@ class Witnessed:
             "status": str(anchorage.status),
             "time": anchorage.time,
         }
+
+
+def longest_input(binding: Binding) -> int:
+    """Returns how many bytes an invocation's input may have under a binding."""
+    return MAX_SHOWN_BYTES if binding.sources else MAX_INPUT_BYTES
 
 
 def check_sources(binding: Binding, data: bytes, kinds: Kinds) -> tuple[Witnessed, ...]:

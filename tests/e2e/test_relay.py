@@ -87,6 +87,11 @@ class Post:
             }
         )
 
+    async def bind(self, client: Client) -> None:
+        """Puts both bindings in force; a repeat changes nothing."""
+        await client.put_binding(self.binding("here", "there").document)
+        await client.put_binding(self.binding("there", "here").document)
+
     def channel(self, salt: bytes = bytes(32)) -> Channel:
         ends = [
             End(self.places[place], account(name).account, self.binding(place, teller).version, Shown.PROVEN)
@@ -140,8 +145,7 @@ def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
 @pytest.fixture
 async def client(post: Post) -> AsyncIterator[Client]:
     async with post.house.client() as opened:
-        await opened.put_binding(post.binding("here", "there").document)
-        await opened.put_binding(post.binding("there", "here").document)
+        await post.bind(opened)
         yield opened
 
 
@@ -190,6 +194,7 @@ async def test_killed_at_every_step_of_it(post: Post) -> None:
     """One message for each point and one to nobody, and a fabric that ends at that point; all in one house."""
     live, dead = post.channel(bytes([2]) * 32), post.channel(bytes([3]) * 32)
     async with post.house.client() as opened:
+        await post.bind(opened)
         await post.open(opened, live)
         await post.open(opened, dead, both=False)
     messages: list[Message] = []

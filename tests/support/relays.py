@@ -274,6 +274,12 @@ class World:
             await self.watch()
             await self.carry()
 
+    async def hours(self, count: int) -> None:
+        """Lets so many hours pass, in steps of ten minutes: nothing waits longer between two attempts."""
+        for _ in range(6 * count):
+            await self.turn()
+            self.clock.advance(600)
+
     async def settle(self) -> None:
         """Goes on until no message is on its way, or for some hours."""
         for _ in range(200):

@@ -102,6 +102,7 @@ class Settings(BaseModel):
         policy: what endorsements must satisfy (docs/spec/hyperledger.md).
         orderers: organisations of the ordering service, by MSP id; None leaves blocks' signatures unseen.
         limits: sizes and deadlines.
+        development: folder of the development network that it is, whose authorities make certificates out for anybody.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -119,6 +120,7 @@ class Settings(BaseModel):
     policy: PydanticJson
     orderers: dict[str, Msp] | None = None
     limits: Limits = Limits()
+    development: str | None = None
 
     @model_validator(mode="after")
     def _is_safe(self) -> Self:

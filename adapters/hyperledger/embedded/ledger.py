@@ -61,9 +61,10 @@ class Ledger:
         peers = {}
         for name, member in network.peers.items():
             # Each organisation's peer has links of its own: none is answered for by another's.
-            own = {chaincode: ChaincodeLink(one.address, one.package) for chaincode, one in config.chaincodes.items()}
+            own = {one: ChaincodeLink(*one) for one in {one.process for one in config.chaincodes.values()}}
             links += own.values()
-            peers[name] = Peer(member, channel, own)
+            by_name = {chaincode: own[one.process] for chaincode, one in config.chaincodes.items()}
+            peers[name] = Peer(member, channel, by_name)
         orderer = Orderer(identities, config.batch, partial(channel.commit, rules))
         return cls(channel, identities, policies, peers, orderer, address, file, links)
 

@@ -37,6 +37,11 @@ class ChaincodeConfig(_Part):
     policy: str
     package: str
 
+    @property
+    def process(self) -> tuple[str, str]:
+        """Address and package id: a process may carry out several chaincodes, over one link."""
+        return self.address, self.package
+
 
 class BatchConfig(_Part):
     """When the orderer closes a block.

@@ -175,7 +175,7 @@ class Story:
                     raise PlatformError(f"a shipment was not judged: {answer.failure}")
                 invocations.append(InvocationId(answer.invocation))
                 step.done()
-        anchored = self._progress.step("anchor on both ledgers", len(invocations))
+        anchored = self._progress.step("anchor on every ledger", len(invocations))
         for invocation in invocations:
             await self._until(client, invocation, _is_anchored)
             anchored.done()
@@ -269,13 +269,17 @@ demo = "{publisher}"
 
 [gateway]
 listen = "127.0.0.1:0"
-"""
-_POA: Final = """
+
 [ledgers.native]
 kind = "native"
 
+[ledgers.hyperledger]
+kind = "hyperledger"
+
 [ledgers.ethereum]
 kind = "ethereum"
+"""
+_POA: Final = """\
 options = { network = "clique" }
 """
 

@@ -72,7 +72,7 @@ def _checks(case: Case) -> Iterator[tuple[str, Check]]:
     yield "port", lambda: ports.door(case.config.gateway.listen, _endpoint(state))
     yield "state", lambda: folders.state(state)
     yield "keys", lambda: folders.keys(state)
-    yield "database", lambda: folders.database(state / "fabric.db")
+    yield "database", lambda: _database(case)
     yield "registry", lambda: folders.registry(case.config.registry)
     for name, ledger in case.config.ledgers.items():
         yield f"ledger {name}", partial(_ledger, name, ledger)
@@ -83,6 +83,11 @@ def _configuration(case: Case) -> list[Finding]:
     if case.complaint:
         return [fail("configuration", case.complaint, "correct that place; what follows takes the defaults")]
     return [ok("configuration", f"state {case.state}, ledgers {', '.join(case.config.ledgers)}")]
+
+
+def _database(case: Case) -> list[Finding]:
+    store = case.config.store
+    return folders.database(case.state / "fabric.db") if store is None else folders.server(store.get_secret_value())
 
 
 def _ledger(name: str, ledger: Ledger) -> list[Finding]:

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from fabric.core.errors import FabricError
 from fabric.core.finding import Finding, fail, ok, warn
 
 _OTHERS: Final = 0o077
@@ -63,6 +64,18 @@ def database(path: Path) -> list[Finding]:
     if said != "ok":
         return [fail("database", f"{path} is damaged: {said}", restore)]
     return [ok("database", f"{path.stat().st_size / (1 << 20):.1f} MiB, whole, schema {revision}")]
+
+
+def server(url: str) -> list[Finding]:
+    """Asks a PostgreSQL server for the store's schema, and whether it keeps what it commits; changes nothing in it."""
+    from fabric.store.database import look
+
+    try:
+        revision = look(url)
+    except FabricError as error:
+        fix = "start the server, or correct `store` in cryptlet-fabric.toml; nothing starts without its store"
+        return [fail("database", str(error), fix)]
+    return [ok("database", f"the server answers, {f'schema {revision}' if revision else 'nothing is stored yet'}")]
 
 
 def registry(folder: Path) -> list[Finding]:

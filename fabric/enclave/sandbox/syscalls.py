@@ -85,6 +85,9 @@ OWN: Final[dict[str, tuple[int, int]]] = {
 """What the sandbox itself calls while it locks; the C library has no function for these."""
 FENCED: Final[dict[str, tuple[int, int]]] = {
     "socket": (41, 198),
+    "sendto": (44, 206),
+    "sendmsg": (46, 211),
+    "sendmmsg": (307, 269),
     "io_uring_setup": (425, 425),
 }
 """What the fence of a jail judges (``fabric.runtime.fence``); containers have neither."""

@@ -5,21 +5,27 @@ from pathlib import Path
 
 import pytest
 
+from adapters.ethereum.anchorage import MAX_BLOCK_GAS
 from adapters.native.envelope import account_of, sign_envelope
 from adapters.native.genesis import origin_of
 from fabric.core import canonical
-from fabric.core.canonical import JsonObject
+from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.ids import Account, InvocationId, caller_account, sha256
 from fabric.core.model import Invocation
 from fabric.enclave.launch import EnclaveProcess
 from fabric.ledger.rules.operations import OpenChannel, Send
-from fabric.trust.binding import Binding
+from fabric.trust.binding import Binding, write_binding
 from fabric.trust.letter import Delivery
 from fabric.trust.message import Message, Shown
 from tests.support.enclaves import AS_OF, ETHEREUM, binding
 from tests.support.harness import channel_of, next_message
 from tests.support.native import ALICE, SEQUENCER, START, SeededSigner, open_native
 from tests.support.projects import RELAY, built, signed
+from tests.support.relays import source
+from tests.unit.ethereum.test_event import BODY as CLAIM
+from tests.unit.ethereum.test_event import OUTGOING, SENT
+from tests.unit.ethereum.test_long_receipts import CHUNK_LOG, TRANSACTION_GAS, encoded, gas_of, material
+from tests.unit.ethereum.test_receipt import DESTINATION
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="module")]
 BODY = b"a claim"
@@ -102,3 +108,25 @@ async def test_what_a_ledger_proves_becomes_a_signed_letter(
         "time": START,
     }
     assert canonical.decode_object(entry.statement)["sources"] == [expected]
+
+
+async def test_an_event_in_a_transaction_that_fills_a_block_with_logs_becomes_a_signed_letter(
+    enclave: EnclaveProcess, told: tuple[Message, JsonObject, Binding]
+) -> None:
+    """Whoever wraps a call of the mailbox in logs suppresses nothing."""
+    _, _, native = told
+    sources: list[JsonValue] = [source(DESTINATION)]
+    rules = write_binding(canonical.decode_object(native.document) | {"sources": sources})
+    count = (MAX_BLOCK_GAS - gas_of([SENT])) // (gas_of([CHUNK_LOG]) - TRANSACTION_GAS)
+    event: JsonObject = {
+        "destination": DESTINATION.id.hex(),
+        "material": material(encoded([CHUNK_LOG] * count + [SENT]), count),
+    }
+    async with enclave.client() as client:
+        bundle = built(RELAY)
+        await client.load(bundle.wheel, canonical.encode(signed(bundle).to_json()))
+        asked = call(rules, 3, event)
+        result = await client.run(rules.document, (asked,))
+    assert len(asked.input) > 28 << 20
+    assert result.outcomes[0].failure is None
+    assert result.batches[0].entries[0].payload == Delivery(Shown.ASSERTED, OUTGOING, CLAIM).encoded

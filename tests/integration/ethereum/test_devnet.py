@@ -25,6 +25,7 @@ from fabric.core.canonical import JsonObject
 from fabric.core.clock import FrozenClock, SystemClock
 from fabric.core.errors import ConfigError, ForeignLedger, LedgerUnavailable, NotFound, Reverted
 from fabric.core.ids import NOBODY, DestinationId, sha256
+from fabric.ledger import home
 from fabric.ledger.devnet import Founding
 from fabric.ledger.port import Register
 from fabric.trust.kind import Status
@@ -377,3 +378,15 @@ def _await_end(pid: int) -> None:
     ended, _, _ = select.select([descriptor], [], [], 20)
     os.close(descriptor)
     assert ended
+
+
+async def test_a_node_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(home, "END_SECONDS", 0.2)
+    node = await Anvil.start(tmp_path / "node", Options(block_seconds=0, dies_with_parent=True))
+    handle = os.pidfd_open(node.pid)
+    try:
+        os.kill(node.pid, signal.SIGSTOP)
+        await node.aclose()
+        assert select.select([handle], [], [], 0)[0]
+    finally:
+        os.close(handle)

@@ -1,5 +1,6 @@
 """A node that the fabric did not start: founding on it, opening what is there, and who pays."""
 
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -194,3 +195,15 @@ async def test_a_deployment_without_its_salt_is_refused(node: Anvil, tmp_path: P
     await give(node)
     with pytest.raises(ConfigError, match="salt is missing"):
         await found(node, tmp_path, settlement="0x" + sha256(b"any")[:20].hex())
+
+
+async def test_a_creation_survives_a_loss_of_power_before_it_is_sent(
+    node: Anvil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(Path(f"/proc/self/fd/{handle}").readlink().name))
+    rpc = Rpc(node.url)
+    await fund(rpc, RELAYER.address)
+    await Creation(rpc, tmp_path / "ledger").draft(Signer(RELAYER.keys), 31337, (1, 10**10), 10**6, lambda salt: salt)
+    await rpc.aclose()
+    assert synced == ["creation.draft", "ledger"]  # the bytes, then the name

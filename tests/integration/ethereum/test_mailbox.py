@@ -13,6 +13,7 @@ from adapters.ethereum.indexed import SPAN
 from adapters.ethereum.integrator import EthereumIntegrator
 from adapters.ethereum.rpc import Call, RpcError
 from adapters.ethereum.transactions import decode
+from fabric.core import canonical
 from fabric.core.canonical import JsonValue
 from fabric.core.errors import LedgerError, LedgerUnavailable, NotFound, Reorged, VerificationError
 from fabric.core.ids import sha256
@@ -23,7 +24,7 @@ from fabric.trust.letter import Acknowledgement, Delivery, Letter
 from fabric.trust.message import MAX_BODY_BYTES, Channel, Ending, Message, Shown
 from tests.support.batches import BINDING, CALLER, MEASUREMENT, destination
 from tests.support.evm import FINALITY, World, consume, verdicts
-from tests.support.evm_mail import Correspondent
+from tests.support.evm_mail import LOG_BYTES, Correspondent, wrapped
 from tests.support.harness import Works, channel_of
 
 pytestmark = pytest.mark.ethereum
@@ -34,6 +35,7 @@ VERDICT_TYPES: Final = ["bool", "int256", "uint256", "uint256"]
 KIND, REVERTING = 0, 2
 ARM: Final = abi.Function("arm(uint8,bytes,uint256)")
 OPEN: Final = abi.Function("open(bytes)")
+EXPIRE: Final = abi.Function("expire(bytes)")
 
 
 @pytest.fixture
@@ -184,6 +186,21 @@ async def test_events_are_shown_offline(chain: World, writer: Correspondent) -> 
         Ethereum().check_event(chain.destination, material, {})
     with pytest.raises(VerificationError, match="another contract"):
         Ethereum().check_event(destination(), materials[0], {})
+
+
+async def test_events_of_a_transaction_full_of_logs_are_shown_offline(chain: World, writer: Correspondent) -> None:
+    """Anybody may call ``expire``, and may do so in a transaction with 5 MB of logs."""
+    late = [await incoming(chain, writer.channel, label, seconds=-1) for label in ("late", "later")]
+    expire = [EXPIRE.call(message.encoded) for message in late]
+    await chain.automine(on=True)
+    await writer._holder.send(b"", wrapped(chain.destination.settlement[-20:], expire, 50), gas=60_000_000)
+    await chain.automine(on=False)
+    events = (await final(chain))[1:]
+    assert [event.subject for event in events] == late
+    for event, material in zip(events, await chain.ledger.event_material(events), strict=True):
+        assert len(canonical.encode(material)) > 2 * 50 * LOG_BYTES
+        shown = Ethereum().check_event(chain.destination, material, {})
+        assert (shown.told, shown.message) == (Told.EXPIRED, event.subject)
 
 
 async def test_an_event_that_is_not_final_or_not_there_has_no_material(chain: World, writer: Correspondent) -> None:

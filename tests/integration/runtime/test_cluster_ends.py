@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from fabric.core.errors import SandboxUnavailable
+from fabric.core.errors import PlatformError, SandboxUnavailable
 from fabric.runtime import jail, processes
-from fabric.runtime.cluster import Cluster
+from fabric.runtime.cluster import Cluster, ClusterConfig
 from fabric.runtime.processes import Process
 from tests.integration.runtime.parts import ROOT, State
 
@@ -138,3 +138,34 @@ async def test_a_wall_that_cannot_be_built_names_the_reason(tmp_path: Path) -> N
     state = State(tmp_path).make()
     with pytest.raises(SandboxUnavailable, match=r"mount /.*/nowhere: No such file or directory"):
         await Cluster.start(replace(state.cluster(), reachable=(tmp_path / "nowhere",)))
+
+
+async def test_a_folder_that_cannot_be_used_is_an_error_that_is_tried_again(tmp_path: Path) -> None:
+    config = ClusterConfig(tmp_path / "ray", hidden=(tmp_path,), reachable=())
+    config.folder.mkdir()
+    (config.folder / "session").write_text("in the way")
+    with pytest.raises(PlatformError, match=r"Ray did not start: .*session"):
+        await Cluster.start(config)
+
+
+async def test_a_ray_that_cannot_be_written_down_is_ended(tmp_path: Path) -> None:
+    config = ClusterConfig(tmp_path / "ray", hidden=(tmp_path,), reachable=())
+    (config.folder / "processes.new").mkdir(parents=True)
+    before = {process.pid for process in processes.descendants(os.getpid())}
+    with pytest.raises(PlatformError, match=r"Ray did not start: .*processes.new"):
+        await Cluster.start(config)
+    assert {process.pid for process in processes.descendants(os.getpid())} <= before
+
+
+@pytest.mark.parametrize("text", ["", "{parent}", "{parent}/cryptlet-ray-"])
+async def test_a_note_that_was_cut_short_empties_no_other_folder(tmp_path: Path, text: str) -> None:
+    (tmp_path / "others/cryptlet-ray-").mkdir(parents=True)
+    (tmp_path / "others/file").write_text("of others")
+    config = ClusterConfig(tmp_path / "ray", hidden=(tmp_path,), reachable=())
+    (config.folder / "processes.new").mkdir(parents=True)  # so that Ray does not start
+    (config.folder / "temporary").write_text(text.format(parent=tmp_path / "others"))
+    with pytest.raises(PlatformError):
+        await Cluster.start(config)
+    assert (tmp_path / "others/file").exists()
+    assert (tmp_path / "others/cryptlet-ray-").exists()
+    assert not (config.folder / "temporary").exists()

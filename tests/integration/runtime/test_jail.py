@@ -148,13 +148,34 @@ def test_behind_a_fence_only_the_clusters_ports_can_be_reached(walls: Walls) -> 
         "AF_INET, socket.SOCK_RAW",
         "AF_VSOCK, 1",
         "AF_PACKET",
+        # Landlock judges neither: each would connect to any port of any machine.
+        "AF_INET, socket.SOCK_STREAM, socket.IPPROTO_MPTCP",
+        "AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_MPTCP",
+        "AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP",
     ],
 )
 def test_behind_a_fence_there_are_no_sockets_but_tcp_and_local_ones(walls: Walls, made: str) -> None:
     statement = f"import socket; socket.socket(socket.{made})"
     assert fails(fenced(walls, 1, 1), statement) == "Operation not permitted"
-    for good in ("AF_INET, socket.SOCK_STREAM", "AF_INET6, socket.SOCK_STREAM", "AF_UNIX, socket.SOCK_DGRAM"):
+    tcp = "AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP"
+    for good in ("AF_INET, socket.SOCK_STREAM", "AF_INET6, socket.SOCK_STREAM", tcp, "AF_UNIX, socket.SOCK_DGRAM"):
         assert fails(fenced(walls, 1, 1), f"import socket; socket.socket(socket.{good})") == "done"
+
+
+@pytest.mark.parametrize("send", ["sendto(b'x', {fast}, {to})", "sendmsg([b'x'], [], {fast}, {to})"])
+def test_behind_a_fence_nothing_connects_by_sending(walls: Walls, send: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        to = server.getsockname()
+        statement = "import socket; socket.socket()." + send.format(fast="socket.MSG_FASTOPEN", to=to)
+        assert fails(fenced(walls, 1, 1), statement) == "Operation not permitted"
+        # Also to a port that could be connected to: nobody but an attacker sends so.
+        assert fails(fenced(walls, to[1], to[1]), statement) == "Operation not permitted"
+
+
+def test_behind_a_fence_there_is_no_second_number_of_a_call(walls: Walls) -> None:
+    call = "import ctypes; libc = ctypes.CDLL(None, use_errno=True)"
+    code = f"{call}\nassert libc.syscall(0x40000000 | 41, 2, 2, 0) == -1\nprint(os.strerror(ctypes.get_errno()))"
+    assert inside(fenced(walls, 1, 1), code)[1].strip() == "Operation not permitted"
 
 
 def test_behind_a_fence_nobodys_abstract_socket_can_be_reached(walls: Walls) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from pydantic import SecretStr
 
 from adapters.ethereum import tools
 from fabric.cli.doctor import folders, house, machine, ports, walls
@@ -277,6 +278,13 @@ async def test_an_unknown_ledger_and_a_check_that_breaks_are_rows(
     one([by_name["disk"]], Level.FAIL, "ZeroDivisionError: it broke", "report this")
     assert {"python", "packages", "clock", "port", "state", "keys", "database", "registry", "fabric"} <= set(by_name)
     assert not {"sandbox", "ray"} & set(by_name)
+
+
+async def test_the_database_is_the_configured_one(tmp_path: Path) -> None:
+    store = SecretStr("postgresql://fabric:secret@127.0.0.1:1/fabric")
+    found = [item async for item in examine(case(tmp_path, store=store)) if item.name == "database"]
+    one(found, Level.FAIL, "cannot be opened", "correct `store`")
+    assert "secret" not in found[0].said
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

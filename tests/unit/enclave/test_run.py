@@ -10,17 +10,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fabric.core import canonical
-from fabric.core.errors import ContainerLost, Malformed, NotFound, Oversize, Refused, SandboxUnavailable, Unauthorized
+from fabric.core.errors import (
+    ContainerLost,
+    Malformed,
+    NotFound,
+    Oversize,
+    Refused,
+    SandboxUnavailable,
+    SourceRefused,
+    Unauthorized,
+)
 from fabric.core.ids import InvocationId
 from fabric.core.model import Failure, Invocation
 from fabric.enclave import run
 from fabric.enclave.bundles import BundleShelf, UnknownBundle
 from fabric.enclave.containers.model import Bundle, Call, Reply
-from fabric.enclave.run import MAX_INPUT_BYTES, Runner
+from fabric.enclave.run import Runner
 from fabric.enclave.service import Service
 from fabric.enclave.signing.protocol import BatchRequest, Identity, SignedHeader
 from fabric.enclave.signing.vault import Vault
 from fabric.trust.batch import header_of
+from fabric.trust.sources import MAX_INPUT_BYTES, MAX_SHOWN_BYTES
 from fabric.wire.codec import Describe, Description, Load, Loaded, MakeEvidence, Run, decode_reply, encode_request
 from tests.support.enclaves import (
     ATTESTER,
@@ -34,6 +44,7 @@ from tests.support.enclaves import (
     fingerprint,
     invocation,
 )
+from tests.support.relays import source
 
 BINDING = binding()
 
@@ -152,6 +163,15 @@ async def test_one_failure_of_each_sort_harms_no_other(world: World) -> None:
         assert [entry.record.invocation for entry in batch.entries] == [calls[0].id, calls[7].id]
         assert header_of([entry.record for entry in batch.entries], EPOCH) == batch.header
     assert [batch.header.destination for batch in result.batches] == [route.destination for route in BINDING.routes]
+
+
+async def test_what_a_ledger_shows_may_be_long_under_a_binding_with_sources(world: World) -> None:
+    """How long the proof of an event is, is up to whoever made its transaction; what is beyond every proof is named."""
+    shows = binding(sources=[source(NATIVE)])
+    calls = [invocation(number, b"x" * size) for number, size in enumerate((MAX_INPUT_BYTES + 1, MAX_SHOWN_BYTES + 1))]
+    result = await world.runner.run(Run(shows.document, tuple(calls)))
+    codes = [outcome.failure.code if outcome.failure else None for outcome in result.outcomes]
+    assert codes == [SourceRefused.code, Oversize.code]  # the first was looked at
 
 
 async def test_results_that_do_not_fit_into_one_reply_are_not_made(

@@ -139,3 +139,23 @@ def test_the_stores_password_shows_nowhere(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(write(tmp_path, 'store = ["postgresql://fabric:secret@host/fabric"]'), {})
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere", "a/b", "", ".hidden", "a,b=c", "x" * 64])
+def test_a_name_that_is_no_folder_of_its_own_is_refused(tmp_path: Path, name: str) -> None:
+    for table in (f'[ledgers."{name}"]\nkind = "native"', f'[cluster.nodes."{name}"]\nattester = "{"a" * 64}"'):
+        with pytest.raises(ConfigError, match="should match pattern"):
+            load_config(write(tmp_path, table), {})
+    with pytest.raises(ConfigError, match=r"cluster\.name"):
+        load_config(write(tmp_path, f'[cluster]\nname = "{name}"'), {})
+
+
+@pytest.mark.parametrize(
+    "store", ["", "fabric.db", "sqlite:////shared/fabric.db", "host=x password=secret", "mysql://x/y"]
+)
+def test_only_a_servers_database_is_named(tmp_path: Path, store: str) -> None:
+    with pytest.raises(ConfigError, match=r"store: .*expected postgresql://") as caught:
+        load_config(write(tmp_path, f'store = "{store}"'), {})
+    assert "secret" not in str(caught.value)
+    with pytest.raises(ConfigError, match="environment variable CRYPTLET_STORE"):
+        load_config(None, {"CRYPTLET_STORE": store})

@@ -47,6 +47,14 @@ def test_the_ledgers_stay_when_the_fabric_ends(tmp_path: Path) -> None:
         read_ledgers(tmp_path)
 
 
+@pytest.mark.parametrize("data", [b"", b"garbage", b'{"a": 1}'])
+def test_a_spoiled_file_is_named_with_what_mends_it(tmp_path: Path, data: bytes) -> None:
+    for name, read in ((FILE_NAME, Endpoint.read), (LEDGERS_NAME, read_ledgers)):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(Malformed, match=rf"{name}: .*cryptlet up"):
+            read(tmp_path)
+
+
 def test_where_no_fabric_runs_it_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="start one with `cryptlet up --state"):
         Endpoint.read(tmp_path)

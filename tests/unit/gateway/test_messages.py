@@ -1,6 +1,7 @@
 """What callers learn of messages, and that only the operator moves them."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from fabric.gateway.backend import OpenedLedger
 from fabric.gateway.endpoint import LOCAL_CALLER
 from fabric.gateway.messages import MessageDesk
 from fabric.ledger.port import Receipt
+from fabric.store.mail import NEVER, MessageChange, Reason
 from fabric.trust.kind import Status
 from fabric.wire.messages import ListChannels, ListMessages, RetryMessage, SubmitCall
 from tests.support.relays import DESTINATION, SOURCE, World, open_world
@@ -82,6 +84,23 @@ async def test_a_message_is_named_by_some_digits_of_its_id(world: World, desk: M
     ):
         with pytest.raises(kind):
             await desk.trace(name)
+
+
+async def test_what_was_refused_too_often_says_who_must_ask_for_more(world: World, desk: MessageDesk) -> None:
+    message = world.send()
+    await world.watch()
+    row = await world.row(message)
+    refused = replace(row.passage, reason=Reason.RECIPIENT_REVERTED, detail="Paused", reverts=8)
+    await world.store.carry([MessageChange(row, refused)])
+    assert "put the recipient right" in (await desk.trace(message.id.hex())).message.advice
+    row = await world.row(message)
+    await world.store.carry([MessageChange(row, replace(refused, not_before=NEVER))])
+    told = (await desk.trace(message.id.hex())).message
+    assert (told.party, told.detail, told.next_attempt) == ("recipient", "Paused", 0)
+    assert told.advice == (
+        "it was refused 8 times and is not tried again by itself; put it right, then: cryptlet relay retry "
+        f"{message.id.hex()[:16]} --reason TEXT; it expires in its time all the same"
+    )
 
 
 async def test_only_the_operator_has_one_tried_again(world: World, desk: MessageDesk) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from fabric.core.clock import FrozenClock
 from fabric.core.errors import AttestationFailed, NoCapacity
@@ -196,3 +197,15 @@ async def test_one_that_a_run_found_lost_is_looked_for_again(home: Home) -> None
     await until(lambda: len(home.added) == 2)
     assert len(home.pool.enclaves) == 1
     home.nodes.lose(replace(home.pool.enclaves[0], name="never"))  # nobody's: no error
+
+
+async def test_a_search_that_breaks_is_told_of(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> int:
+        raise RuntimeError("nobody expected this")
+
+    with capture_logs() as told:
+        monkeypatch.setattr(home.cluster, "hire", broken)
+        await until(lambda: len(told) > 1)
+    assert {(line["event"], line["error"]) for line in told if line["log_level"] == "error"} == {
+        ("loop broke", "RuntimeError('nobody expected this')")
+    }

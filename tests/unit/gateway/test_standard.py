@@ -1,5 +1,6 @@
 """Health for everybody, reflection for this machine or for callers with a key, by real gRPC."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from fabric.gateway import door
 from fabric.gateway.door import OpenDoor, serve
 from fabric.gateway.standard import is_local
-from fabric.wire.service import SERVICE
+from fabric.wire.service import METHODS, SERVICE
 from tests.support.doors import KEY, StandIn, door_of
 
 SERVING: Any = health_pb2.HealthCheckResponse.SERVING
@@ -91,6 +92,19 @@ async def test_reflection_elsewhere_needs_a_key(public: str) -> None:
             await services(public, *metadata)
         assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
         assert "no known API key" in str(caught.value.details())
+
+
+async def test_a_call_without_a_key_is_refused_before_its_message_came(local: str) -> None:
+    async def nothing() -> AsyncIterator[bytes]:
+        await asyncio.Event().wait()
+        yield b""
+
+    async with grpc.aio.insecure_channel(local) as channel:
+        for name in METHODS:
+            ask: Any = channel.stream_stream(f"/{SERVICE}/{name}")
+            call = ask(nothing(), timeout=20, metadata=(("authorization", "Bearer another"),))
+            assert await call.code() is grpc.StatusCode.UNAUTHENTICATED
+            assert ("fabric-code", "unauthenticated") in [*await call.trailing_metadata()]
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:7070", "127.9.9.9:0", "[::1]:7070", "localhost:0", "unix:/run/door"])

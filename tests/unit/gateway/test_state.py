@@ -120,3 +120,16 @@ def test_a_spoiled_key_lets_nobody_in(tmp_path: Path, text: bytes) -> None:
     with pytest.raises(ConfigError, match=r"local-caller\.key"):
         state.local_key_digest()
     state.lock.close()
+
+
+def test_what_is_made_once_survives_a_loss_of_power(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+
+    def fsync(handle: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    state = open_state(tmp_path)
+    assert state.next_epoch() == 1
+    assert synced == [tmp_path / "epoch.draft", tmp_path]  # the bytes, then the name
+    state.lock.close()

@@ -10,11 +10,13 @@ from fabric.core.errors import FabricError, Malformed, NotFound, Oversize, Refus
 from fabric.core.ids import caller_account, invocation_id
 from fabric.core.model import Invocation
 from fabric.enclave.run import MAX_DEADLINE_MS
-from fabric.invoke.admission import MAX_INPUT_BYTES, MAX_KEY_LENGTH, Desk, refusal
+from fabric.invoke.admission import MAX_KEY_LENGTH, Desk, refusal
 from fabric.invoke.catalogue import Catalogue, Listed
+from fabric.trust.sources import MAX_INPUT_BYTES, MAX_SHOWN_BYTES
 from fabric.wire.service import Call
 from tests.support.pipeline import NOW, OneBundle, binding, call
-from tests.support.proofs import CALLER, FABRIC
+from tests.support.proofs import CALLER, FABRIC, NATIVE
+from tests.support.relays import source
 
 DESK = Desk(FABRIC, 5_000)
 BINDING = binding()
@@ -71,6 +73,17 @@ def test_what_is_refused(listed: Listed, changes: dict[str, object], kind: type[
         DESK.admit(CALLER, BINDING, listed, replace(call(1), **changes), NOW)  # type: ignore[arg-type]
     assert text in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+def test_what_a_ledger_shows_may_be_long_under_a_binding_with_sources(listed: Listed) -> None:
+    """Somebody else made the event's transaction as long as it is; the caller cannot help it."""
+    shows = binding(sources=[source(NATIVE)])
+    longer = replace(call(1), input=b'"' + b"x" * MAX_INPUT_BYTES + b'"')
+    assert DESK.admit(CALLER, shows, listed, longer, NOW).input == longer.input
+    with pytest.raises(Oversize, match=f"at most {MAX_INPUT_BYTES} bytes"):
+        DESK.admit(CALLER, BINDING, listed, longer, NOW)
+    with pytest.raises(Oversize, match=f"at most {MAX_SHOWN_BYTES} bytes"):
+        DESK.admit(CALLER, shows, listed, replace(call(1), input=b" " * (MAX_SHOWN_BYTES + 1)), NOW)
 
 
 def test_a_method_that_the_binding_does_not_allow(listed: Listed) -> None:

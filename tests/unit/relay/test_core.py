@@ -186,6 +186,24 @@ def test_what_a_relay_refuses_is_not_asked_again_but_expires() -> None:
     assert advance(row_of(passage), over).tombstone is not None
 
 
+def test_a_proof_that_is_too_long_has_a_reason_of_its_own_and_waits_for_a_person() -> None:
+    running = Passage(MessageState.ACKNOWLEDGING, Reason.RUNNING, attempt=1, work=b"w" * 32)
+    failure = Failure("oversize", "input: at most 9 bytes, got 10")
+    stored = advance(row_of(running), facts_of(outcome=Outcome(sha256(b"i"), None, failure), ending=ending())).passage  # type: ignore[arg-type]
+    not_run = missed(row_of(running), failure, NOW)
+    for passage in (stored, not_run):
+        assert (passage.reason, passage.not_before, passage.detail) == ("proof-too-long", NEVER, failure.message)
+        assert advance(row_of(retried(passage)), facts_of(ending=ending())).carry is not None
+    assert MEANINGS[Reason.PROOF_TOO_LONG].party is Party.OPERATOR
+    assert "relay retry MSG" in MEANINGS[Reason.PROOF_TOO_LONG].advice
+
+
+def test_what_was_not_delivered_for_a_proof_that_is_too_long_expires() -> None:
+    row = row_of(missed(row_of(Passage(MessageState.DELIVERING, attempt=1)), Failure("oversize", "10"), NOW))
+    over = facts_of(now=NOW + 102, destination=Side(DESTINATION, time=NOW + 101))
+    assert advance(row, over).tombstone is not None
+
+
 def test_the_same_attempt_is_made_again_later_where_it_left_nothing() -> None:
     running = Passage(MessageState.DELIVERING, Reason.RUNNING, attempt=4, work=b"w" * 32)
     passage = missed(row_of(running), Failure("no-capacity", "busy"), NOW)

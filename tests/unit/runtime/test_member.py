@@ -73,3 +73,15 @@ def test_a_token_is_a_secret(tmp_path: Path) -> None:
     path.write_bytes(b"\xff" * 40)
     with pytest.raises(ConfigError, match="no text"):
         read_token(path)
+
+
+@pytest.mark.parametrize("name", ["", "a,cryptlet-node=head", "../x", "-x", "x" * 64])
+def test_a_name_that_is_no_label_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="a name has letters"):
+        replace(NODE, name=name)
+
+
+@pytest.mark.parametrize("head", ["nohost", "a:b", "a b:1", ":1", "a:", "a:1:2"])
+def test_a_head_that_is_no_address_is_refused_and_not_tried_for_ever(head: str) -> None:
+    with pytest.raises(ConfigError, match="ADDRESS:PORT"):
+        replace(NODE, head=head)

@@ -55,13 +55,19 @@ def test_a_newer_schema_is_refused(database: str) -> None:
         "://",
         "postgresql://u:secret@x",
         "postgresql://u@x:secret",
+        "",
+        ":memory:",
+        "sqlite:///file::memory:?uri=true",
+        "host=x dbname=y password=secret",
     ],
 )
-def test_only_a_file_or_a_servers_database_is_taken(url: str) -> None:
+def test_only_a_file_or_a_servers_database_is_taken(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError) as caught:
         open_database(url)
     assert "secret" not in str(caught.value)
     assert "secret" not in str(caught.value.__cause__)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_is_no_database_is_an_error_of_the_store(tmp_path: Path) -> None:

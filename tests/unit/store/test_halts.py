@@ -1,14 +1,17 @@
 """Halts: the first reason stays, any row is a halt, and lifting one leaves its audit."""
 
+import asyncio
+import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 
 from fabric.core.clock import FrozenClock
 from fabric.core.errors import StoreError
 from fabric.store.halts import Anew, Halt, Resumption
 from fabric.store.outbox import Change
+from fabric.store.schema import halts
 from fabric.store.store import Store, open_store
 from fabric.store.values import CursorMove, Progress, RequestState, WorkKind, WorkState
 from tests.support.batches import RECIPIENT, acceptance, destination, event_born, sign
@@ -108,3 +111,22 @@ async def test_an_answer_that_is_refused_after_its_request_came_is_new_work_too(
     await ask(store)
     await store.outbox.save([Change(refused.row, refused.progress, if_asked=later)])
     assert (await states(store))[WorkKind.CONSUME] is WorkState.NEW
+
+
+async def test_a_write_whose_asker_was_cancelled_is_waited_for(store: Store) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def slow(connection: Connection) -> None:
+        begun.set()
+        may_end.wait(20)
+        connection.execute(insert(halts).values(destination=HERE, reason="late", created=1))
+
+    writing = asyncio.create_task(store._database.write(slow))
+    await asyncio.to_thread(begun.wait, 20)
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+    assert await store.halts.of(HERE) is None
+    asking = asyncio.create_task(store.halts.settled(HERE))
+    await asyncio.sleep(0)
+    may_end.set()
+    assert await asking == Halt("late", 1)

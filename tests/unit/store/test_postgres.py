@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, insert, text
 
+from fabric.cli.doctor import folders
 from fabric.core.clock import FrozenClock
 from fabric.core.errors import ConfigError, StoreError
+from fabric.core.finding import Level
 from fabric.store.database import open_database
 from fabric.store.schema import cursors
 from fabric.store.store import Store, open_store
@@ -111,6 +113,19 @@ def test_a_server_that_may_lose_what_it_committed_is_refused() -> None:
             open_database(server.make("careless"))
     finally:
         server.close()
+
+
+def test_a_doctor_finds_the_server_as_it_is(url: str) -> None:
+    (fresh,) = folders.server(url)
+    assert (fresh.level, fresh.said) == (Level.OK, "the server answers, nothing is stored yet")
+    held = open_database(url)  # a fabric that runs keeps nobody from looking
+    try:
+        (found,) = folders.server(url)
+        assert (found.level, "schema" in found.said) == (Level.OK, True)
+    finally:
+        held.close()
+    (gone,) = folders.server("postgresql://fabric:secret@127.0.0.1:1/fabric")
+    assert (gone.level, "correct `store`" in gone.fix, "secret" in gone.said) == (Level.FAIL, True, False)
 
 
 def test_no_password_is_in_an_error(url: str) -> None:
