@@ -52,7 +52,10 @@ _UNDERSTOOD: Final = frozenset(
     }
 )
 """What may be critical; what nobody here understands must not be passed over."""
-_UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
+_UNREADABLE: Final = (
+    *(ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension),
+    Warning,  # of what a later release refuses, where somebody makes errors of warnings
+)
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,8 @@ def _issued(issuer: Certificate, certificate: Certificate, passed: int) -> bool:
 
 
 def _read(whole: x509.Certificate) -> Certificate:
+    if whole.serial_number <= 0:
+        raise Malformed(_FIELD, "a serial number that is not positive")
     if any(each.critical and each.oid not in _UNDERSTOOD for each in whole.extensions):
         raise Malformed(_FIELD, "a critical extension that is not understood")
     constraints = _extension(whole, x509.BasicConstraints)

@@ -78,7 +78,7 @@ def test_what_is_no_certificate_is_malformed(name: str) -> None:
         read_certificate(NONE[name])
 
 
-@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning")
 @given(st.data())
 def test_any_bytes_give_a_certificate_or_malformed(data: st.DataObject) -> None:
     raw = bytearray(DER)

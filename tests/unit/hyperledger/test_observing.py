@@ -327,19 +327,18 @@ def test_any_stored_bytes_are_a_submission_or_an_error(raw: bytes) -> None:
         read_stored(Submission(raw, "x"))
 
 
-async def test_peers_that_are_not_at_the_same_block_yet_are_asked_again(world: World) -> None:
-    asked = 0
+async def test_peers_that_are_not_at_the_same_block_yet_are_asked_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endorser = world.ledger._asking.endorser
+    prepared, apart = endorser._prepared, iter(("Org2MSP: ProposalResponsePayloads do not match",) * 2)
 
-    async def apart(*given: Any) -> common_pb2.Envelope:
-        nonlocal asked
-        asked += 1
-        if asked < 3:
-            details = ["Org2MSP: ProposalResponsePayloads do not match"]
-            raise PeerError(grpc.StatusCode.ABORTED, "failed to collect enough transaction endorsements", details)
+    async def at_last(*given: Any) -> common_pb2.Envelope:
+        if detail := next(apart, ""):
+            message = "failed to collect enough transaction endorsements"
+            raise PeerError(grpc.StatusCode.ABORTED, message, [detail])
         return await prepared(*given)
 
-    endorser = world.ledger._asking.endorser
-    prepared = endorser._prepared
-    endorser._prepared = apart  # type: ignore[method-assign]
+    monkeypatch.setattr(endorser, "_prepared", at_last)
     assert await world.ledger.is_settled(BatchId(bytes(32))) is False
-    assert asked == 3
+    assert next(apart, None) is None

@@ -3,7 +3,6 @@
 import queue
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -43,15 +42,15 @@ def joined(seconds: float = 30) -> Iterator[Peer]:
     """A chaincode and a peer, joined by two queues."""
     channel = Channel(TransactionClock(START))
     to_chaincode: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-    with ThreadPoolExecutor(8) as workers:
-        session = Session(Means(Contract(channel.clock), workers, channel.clock, PACKAGE, seconds))
-        reader = threading.Thread(target=session.receive, args=(iter(to_chaincode.get, None),))
-        reader.start()
-        try:
-            yield Peer(channel, to_chaincode.put, session.outgoing())
-        finally:
-            to_chaincode.put(None)
-            reader.join()
+    session = Session(Means(Contract(channel.clock), channel.clock, PACKAGE, seconds))
+    reader = threading.Thread(target=session.receive, args=(iter(to_chaincode.get, None),))
+    reader.start()
+    try:
+        yield Peer(channel, to_chaincode.put, session.outgoing())
+    finally:
+        to_chaincode.put(None)
+        reader.join()
+        session._workers.shutdown()
 
 
 @pytest.fixture
