@@ -333,7 +333,7 @@ async def test_peers_that_are_not_at_the_same_block_yet_are_asked_again(
     endorser = world.ledger._asking.endorser
     prepared, apart = endorser._prepared, iter(("Org2MSP: ProposalResponsePayloads do not match",) * 2)
 
-    async def at_last(*given: Any) -> common_pb2.Envelope:
+    async def at_last(*given: Any) -> common_pb2.Envelope:  # noqa: ANN401 - handed on as it came
         if detail := next(apart, ""):
             message = "failed to collect enough transaction endorsements"
             raise PeerError(grpc.StatusCode.ABORTED, message, [detail])
