@@ -38,10 +38,10 @@ OFFLINE = $(shell unshare --net true 2>/dev/null && echo unshare --net || \
 # Go builds the geth of the clique network, which no package registry has. Where there is no Go, those tests are skipped.
 GETH = $(if $(shell command -v go 2>/dev/null),geth)
 
-.PHONY: help demo test test-unit fault geth check bench fmt gen lock images clean
+.PHONY: help demo test test-unit test-hyperledger fault geth check bench fmt gen lock images clean
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(ENVIRONMENT) $(DEVNETS) ## the main job from end to end (ARGS="--json --out DIR")
 	@$(BIN)/cryptlet demo $(ARGS)
@@ -55,6 +55,10 @@ test-unit: $(ENVIRONMENT) ## the unit tests alone, in a namespace without networ
 
 fault: $(ENVIRONMENT) $(DEVNETS) $(GETH) $(POSTGRES) ## the fault tests in their long form: more seeds, deeper (DEPTH=10)
 	FAULT_DEPTH=$(DEPTH) FAULT_SEED=$(FAULT_SEED) $(BIN)/pytest -m fault $(ARGS)
+
+test-hyperledger: $(ENVIRONMENT) ## the ledger's conformance suite on a Hyperledger network that others run (HYPERLEDGER=FILE)
+	@test -n "$(HYPERLEDGER)" || { echo "HYPERLEDGER=FILE names the network: docs/guide/hyperledger.md"; exit 2; }
+	HYPERLEDGER=$(HYPERLEDGER) $(BIN)/pytest tests/conformance/test_hyperledger.py $(ARGS)
 
 geth: $(ENVIRONMENT) ## find geth 1.13, or build it with Go into the user's cache folder
 	@$(BIN)/python -m adapters.ethereum.geth

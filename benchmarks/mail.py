@@ -33,8 +33,7 @@ async def latency(own: Post) -> dict[str, float]:
     """Returns how long after source finality and one destination block a message is delivered, seconds at p50."""
     seen = {NATIVE: Seen(own.last_entry), ETHEREUM: Seen(own.head)}
     channel = own.channel(1)
-    await own.open(channel, NATIVE)
-    await own.open(channel, ETHEREUM)
+    await own.join(channel)
     clocks = [asyncio.ensure_future(one.run()) for one in seen.values()]
     finality = {NATIVE: 0, ETHEREUM: int(str(own.endpoint.ledgers[ETHEREUM].settings["finality"]))}
     later: dict[str, list[float]] = {f"{here} to {there}": [] for here, there in ROUTES}
@@ -58,8 +57,7 @@ async def latency(own: Post) -> dict[str, float]:
 async def rate(own: Post) -> dict[str, float]:
     """Returns messages a second, from the first that is sent until all are acknowledged, both directions at once."""
     channel = own.channel(2)
-    await own.open(channel, NATIVE)
-    await own.open(channel, ETHEREUM)
+    await own.join(channel)
     begin = CLOCK.monotonic_seconds()
     sent = await asyncio.gather(*(own.send(channel, here, MANY) for here, _ in ROUTES))
     await own.ended([])

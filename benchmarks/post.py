@@ -98,6 +98,18 @@ class Post:
         else:
             await self.account.send(ledger.settlement[-20:], _OPEN_CHANNEL.call(channel.encoded))
 
+    async def join(self, channel: Channel) -> None:
+        """Opens both ends; returns when the fabric has read of both, for before that the first message waits."""
+        for name in (NATIVE, ETHEREUM):
+            await self.open(channel, name)
+        async with asyncio.timeout(END_SECONDS):
+            while not await self._is_open(channel):  # noqa: ASYNC110 - another process sets no event
+                await asyncio.sleep(0.05)
+
+    async def _is_open(self, channel: Channel) -> bool:
+        known = [one for one in await self.client.channels() if one.channel == channel]
+        return bool(known) and all(end.is_open for end in known[0].ends)
+
     async def send(self, channel: Channel, name: str, count: int = 1) -> list[Message]:
         """Sends messages from a ledger; from Ethereum they are in no block yet when it returns."""
         messages = [self._next(channel, name) for _ in range(count)]

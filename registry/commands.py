@@ -3,7 +3,6 @@
 Data goes to stdout, talk to stderr; errors are raised and shown by the tool's top level.
 """
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -101,6 +100,8 @@ def publish(
 
 def _show(values: dict[str, object], *, as_json: bool) -> None:
     if as_json:
+        import json
+
         typer.echo(json.dumps(values))
         return
     width = max(map(len, values))

@@ -206,7 +206,8 @@ class Observer:
         if receipt:
             return included(receipt, view)
         if reason is not None:
-            return Observation(Phase.REFUSED, reason=reason)
+            # Why it was refused, and whether for good, is not known: only another attempt can tell.
+            return Observation(Phase.LOST if reason == _UNSHOWN else Phase.REFUSED, reason=reason)
         if found.is_there:
             # Never asked for again as absent, and never called final without what proves it.
             return Observation(Phase.PENDING, reason="its effect is there, but the node does not show the event")
@@ -283,6 +284,11 @@ def _place_of(outcome: Outcome | None) -> Place:
     return Place(outcome.block, outcome.block_hash, outcome.index)
 
 
+_UNSHOWN: Final = "refused for a reason that the node cannot show any more"
+_EXECUTED: Final = ("revert", "out of gas", "opcode", "stack", "jump")
+"""Words by which nodes say how the execution of a call failed."""
+
+
 def _reason(case: _Case, found: _Found, given: Sequence[JsonValue | RpcError]) -> str:
     """Returns why a final transaction had no effect."""
     if found.outcome and found.outcome.succeeded:
@@ -290,9 +296,15 @@ def _reason(case: _Case, found: _Found, given: Sequence[JsonValue | RpcError]) -
     if case.transaction and found.outcome and found.outcome.gas >= case.transaction.gas:
         return f"out of gas at {case.transaction.gas}"
     for answer in given:
-        if isinstance(answer, RpcError):
+        if isinstance(answer, RpcError) and _is_executed(answer):
             return reverts.reason(answer.data)
-    return "refused for a reason that a replay does not show"
+    is_shown = any(not isinstance(answer, RpcError) for answer in given)
+    return "refused for a reason that a replay does not show" if is_shown else _UNSHOWN
+
+
+def _is_executed(answer: RpcError) -> bool:
+    """Says whether a node executed a call and it failed; one that lacks the state of a block executes nothing."""
+    return bool(answer.data) or any(word in answer.message.lower() for word in _EXECUTED)
 
 
 def _hex(data: bytes) -> str:

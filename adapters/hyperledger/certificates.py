@@ -24,6 +24,7 @@ MAX_INTERMEDIATES: Final = 4
 """Between a certificate and its root."""
 _E = TypeVar("_E", bound=x509.ExtensionType)
 ROLES: Final = frozenset({"admin", "client", "peer", "orderer"})
+NOT_MADE: Final = "a signature is not of the key of its certificate, or its s is in the upper half of the order"
 _FIELD: Final = "certificate"
 _HALF_ORDERS: Final = {
     "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551 >> 1,
@@ -51,7 +52,10 @@ _UNDERSTOOD: Final = frozenset(
     }
 )
 """What may be critical; what nobody here understands must not be passed over."""
-_UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
+_UNREADABLE: Final = (
+    *(ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension),
+    Warning,  # of what a later release refuses, where somebody makes errors of warnings
+)
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,9 @@ class Certificate:
     may_certify: bool = field(compare=False)
     path_length: int | None = field(compare=False)
 
-    def is_valid_at(self, time: int) -> bool:
-        """Says whether a time lies within its validity, both ends included."""
-        return self.start <= time <= self.end
+    def is_valid_at(self, time: int | None) -> bool:
+        """Says whether a time lies within its validity, both ends included; None is a time that does not matter."""
+        return time is None or self.start <= time <= self.end
 
     def made(self, signature: bytes, message: bytes) -> bool:
         """Says whether its key made a signature as identities do: ECDSA, SHA-256, low S; or Ed25519."""
@@ -110,11 +114,11 @@ def read_certificate(pem: bytes) -> Certificate:
         (whole,) = x509.load_pem_x509_certificates(pem)
         return _read(whole)
     except _UNREADABLE as error:
-        raise Malformed(_FIELD, f"not one certificate in PEM: {error}") from error
+        raise Malformed(_FIELD, f"expected one certificate in PEM: {error}") from error
 
 
 def leads_to_root(
-    certificate: Certificate, roots: Iterable[Certificate], between: Iterable[Certificate], time: int
+    certificate: Certificate, roots: Iterable[Certificate], between: Iterable[Certificate], time: int | None
 ) -> bool:
     """Says whether a certificate leads to a root, over authorities that are all valid at a time.
 
@@ -122,7 +126,7 @@ def leads_to_root(
         certificate: whose issuer is looked for.
         roots: where a path may end.
         between: authorities that it may pass, at most ``MAX_INTERMEDIATES``.
-        time: Unix seconds.
+        time: Unix seconds; None where their validity does not matter.
     """
     ends = tuple(each for each in roots if each.is_valid_at(time))
     return _leads(certificate, ends, tuple(each for each in between if each.is_valid_at(time)), 0)
@@ -154,6 +158,8 @@ def _issued(issuer: Certificate, certificate: Certificate, passed: int) -> bool:
 
 
 def _read(whole: x509.Certificate) -> Certificate:
+    if whole.serial_number <= 0:
+        raise Malformed(_FIELD, "a serial number that is not positive")
     if any(each.critical and each.oid not in _UNDERSTOOD for each in whole.extensions):
         raise Malformed(_FIELD, "a critical extension that is not understood")
     constraints = _extension(whole, x509.BasicConstraints)

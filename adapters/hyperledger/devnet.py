@@ -1,39 +1,26 @@
 """The development ledger: an embedded network in a folder with one deployment, found again after a restart."""
 
-import json
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, cast
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from adapters.hyperledger.client.caller import Caller
-from adapters.hyperledger.client.ledger import Parts
-from adapters.hyperledger.client.plugin import connect
 from adapters.hyperledger.client.settings import parse_settings
 from adapters.hyperledger.development import DevelopmentKeys, public_pem
-from adapters.hyperledger.genesis import GenesisDocument
+from adapters.hyperledger.founding import Memory, write
 from adapters.hyperledger.processes import CHAINCODE, ORDERER, ORGANISATIONS, Network, Terms, is_usable, issue
-from fabric.core import canonical
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.clock import Clock
-from fabric.core.errors import ConfigError, ForeignLedger, Malformed
-from fabric.core.ids import WORD_BYTES
+from fabric.core.errors import ConfigError
 from fabric.core.plugins import nearest
 from fabric.ledger.devnet import ChannelClient, Founded, Founding
-from fabric.trust.attestation import KeySet
-from fabric.trust.fields import read_object
 from fabric.trust.kind import Status
 
-SKEW: Final = 60
-"""Seconds by which the clocks of a development network may differ."""
 MARGIN_SECONDS: Final = 90 * 86_400
 """How long a certificate must last at a start; a shorter one is made out anew."""
 OWN: Final = ORGANISATIONS[0]
 """The organisation that the fabric belongs to."""
-_KEPT: Final = frozenset({"founders", "settings"})
-_NOWHERE: Final = bytes(WORD_BYTES).hex()
 
 
 class DevnetOptions(BaseModel):
@@ -99,9 +86,10 @@ class HyperledgerDevnet:
             ConfigError: the file of the deployment is spoiled.
             LedgerError: the network does not answer, or holds another deployment.
         """
-        kept = self._kept(founding) or await self._deploy(founding)
-        certificate = await self.certificate("fabric", founding.client)
-        settings = self._terms | kept | {"certificate": certificate}
+        keys = DevelopmentKeys(self._folder / "founder.key", self._channel, self._chaincode)
+        terms = self._terms | {"certificate": await self.certificate("founder", keys.client_key)}
+        deployment = await Memory(self._folder, self._clock).deployment(founding, terms, keys)
+        settings = terms | deployment | {"certificate": await self.certificate("fabric", founding.client)}
         read = parse_settings(settings)
         signer = ChannelClient(self._channel, self._chaincode)
         return Founded(read.destination, settings, read.trust, Status.FINAL, accept_asserted=False, signer=signer)
@@ -113,55 +101,6 @@ class HyperledgerDevnet:
     async def certificate(self, name: str, key: bytes) -> str:
         """Returns the certificate of a client's key (DER), made out anew where it is another's or near its end."""
         return await certificate(self.network.folder, self._folder / f"{name}.pem", key, self._clock)
-
-    async def _deploy(self, founding: Founding) -> JsonObject:
-        keys = DevelopmentKeys(self._folder / "founder.key", self._channel, self._chaincode)
-        certificate = await self.certificate("founder", keys.client_key)
-        unfounded = self._terms | {"block": _NOWHERE, "salt": _NOWHERE, "certificate": certificate}
-        parts = connect(parse_settings(unfounded), self._clock, keys)
-        try:
-            return await self._found(founding, parts)
-        finally:
-            await parts.asking.peers.aclose()
-
-    async def _found(self, founding: Founding, parts: Parts) -> JsonObject:
-        first = await parts.chain.first(parts.asking.limits.deliver_seconds)
-        appraisers = tuple(KeySet(each.ed25519, each.address) for each in founding.appraisers)
-        document = GenesisDocument(
-            channel=self._channel,
-            chaincode=self._chaincode,
-            block=first.hash,
-            appraisers=tuple(sorted(appraisers, key=lambda keys: keys.ed25519)),
-            threshold=founding.threshold,
-            skew=SKEW,
-            salt=self._salt(),
-        )
-        stated = await Caller(parts.asking.peers, parts.asking.endorser).found(document.encoded)
-        if stated != document.destination.id:
-            raise ForeignLedger(f"chaincode {self._chaincode!r} was founded as {stated.hex()}, not as this folder's")
-        settings: JsonObject = {"block": first.hash.hex(), "salt": document.salt.hex()}
-        _write(self._place, json.dumps({"founders": _founders(founding), "settings": settings}))
-        return settings
-
-    def _salt(self) -> bytes:
-        """Returns the salt, chosen before anything is founded: who is killed meanwhile founds the same again."""
-        place = self._folder / "salt"
-        if not place.exists():
-            _write(place, secrets.token_hex(WORD_BYTES))
-        return bytes.fromhex(place.read_text())
-
-    def _kept(self, founding: Founding) -> JsonObject | None:
-        """Returns the settings of the deployment that the folder holds."""
-        if not self._place.exists():
-            return None
-        try:
-            kept = read_object(canonical.parse(self._place.read_bytes()), _KEPT, str(self._place))
-        except (OSError, Malformed) as error:
-            folder = self._folder
-            raise ConfigError(f"{self._place} is spoiled ({error}): put it back, or remove {folder}") from error
-        if kept["founders"] != _founders(founding):
-            raise ForeignLedger(f"{self._place}: it was founded for other appraisers or another threshold")
-        return cast("JsonObject", kept["settings"])
 
     @property
     def _terms(self) -> JsonObject:
@@ -183,10 +122,6 @@ class HyperledgerDevnet:
     def _endpoint(self) -> str:
         return f"127.0.0.1:{self.network.port}"
 
-    @property
-    def _place(self) -> Path:
-        return self._folder / "deployment.json"
-
 
 async def certificate(network: Path, place: Path, key: bytes, clock: Clock) -> str:
     """Returns the certificate that lies in a file, made out anew where it is another key's or near its end.
@@ -204,7 +139,7 @@ async def certificate(network: Path, place: Path, key: bytes, clock: Clock) -> s
     if kept and is_usable(kept, key, clock.unix_seconds(), MARGIN_SECONDS):
         return kept
     made = await issue(network, OWN, place.stem, _asked(place, key))
-    _write(place, made)
+    write(place, made)
     return made
 
 
@@ -219,12 +154,6 @@ def _asked(place: Path, key: bytes) -> Path:
     return public
 
 
-def _write(place: Path, text: str) -> None:
-    draft = place.with_suffix(".draft")
-    draft.write_text(text)
-    draft.replace(place)
-
-
 def _parse(options: Mapping[str, JsonValue]) -> DevnetOptions:
     try:
         return DevnetOptions.model_validate(dict(options))
@@ -234,8 +163,3 @@ def _parse(options: Mapping[str, JsonValue]) -> DevnetOptions:
         known = nearest(key, list(DevnetOptions.model_fields))
         told = known if first["type"] == "extra_forbidden" else f": {first['msg']}"
         raise ConfigError(f"hyperledger development ledger: {key!r}{told}") from error
-
-
-def _founders(founding: Founding) -> JsonObject:
-    appraisers: list[JsonValue] = [*sorted(each.ed25519.hex() for each in founding.appraisers)]
-    return {"appraisers": appraisers, "threshold": founding.threshold}

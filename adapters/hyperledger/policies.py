@@ -1,23 +1,27 @@
 """Endorsement policies: which endorsers together count. Pure."""
 
-import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from adapters.hyperledger.authorities import ROLES, Holder
+from adapters.hyperledger.certificates import ROLES
 from fabric.core.canonical import JsonValue
 from fabric.core.errors import Malformed
 from fabric.trust.fields import read_integer, read_list, read_object
 
+MEMBER: Final = "member"
+MAX_PRINCIPALS: Final = 64
 MAX_DEPTH: Final = 8
-MAX_RULES: Final = 64
-_PRINCIPAL: Final = re.compile(r"(.{1,200})\.(" + "|".join(ROLES) + ")")
+MAX_ATTEMPTS: Final = 10_000
+"""Beyond it a policy is taken as not satisfied; one of a real channel takes about as many as it has principals."""
+_PRINCIPALS: Final = (MEMBER, *sorted(ROLES))
+_THRESHOLD: Final = frozenset({"n", "of"})
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Someone who has a role in an organisation."""
+    """Somebody of an organisation, by role."""
 
     msp: str
     role: str
@@ -25,46 +29,74 @@ class Principal:
 
 @dataclass(frozen=True)
 class Threshold:
-    """At least ``n`` of some rules, each with endorsers of its own."""
+    """At least ``n`` of some policies, each with endorsers of its own."""
 
     n: int
-    rules: "tuple[Policy, ...]"
+    of: "tuple[Policy, ...]"
 
 
 Policy = Principal | Threshold
+Who = tuple[str, str]
+"""MSP id and role of an endorser; ``member`` where the certificate names no role."""
 
 
-def parse_policy(value: JsonValue, field: str, depth: int = 0) -> Policy:
+def parse_policy(value: JsonValue, field: str) -> Policy:
     """Reads a policy; raises ``Malformed``."""
-    if isinstance(value, str):
-        match = _PRINCIPAL.fullmatch(value)
-        if match is None:
-            raise Malformed(field, f"expected <MSP id>.<role>, a role being one of {', '.join(ROLES)}")
-        return Principal(match[1], match[2])
-    if depth == MAX_DEPTH:
-        raise Malformed(field, f"nested deeper than {MAX_DEPTH}")
-    fields = read_object(value, frozenset({"n", "of"}), field)
-    rules = read_list(fields["of"], lambda each: parse_policy(each, field, depth + 1), field, MAX_RULES)
-    return Threshold(read_integer(fields["n"], f"{field}.n", 1, len(rules)), rules)
+    policy = _parse(value, field, MAX_DEPTH)
+    if len(list(principals(policy))) > MAX_PRINCIPALS:
+        raise Malformed(field, f"expected at most {MAX_PRINCIPALS} principals")
+    return policy
 
 
-def is_satisfied(policy: Policy, holders: Sequence[Holder]) -> bool:
-    """Says whether endorsers satisfy a policy, as peers judge it: in order, each rule takes the first free ones."""
-    return _take(policy, holders, frozenset()) is not None
-
-
-def _take(policy: Policy, holders: Sequence[Holder], used: frozenset[int]) -> frozenset[int] | None:
-    """Returns which endorsers are used up once the policy took its own, None where it does not hold."""
+def principals(policy: Policy) -> Iterator[Principal]:
+    """Gives every principal of a policy, as often as it is named."""
     if isinstance(policy, Principal):
-        for at, holder in enumerate(holders):
-            if at not in used and holder.msp == policy.msp and policy.role in holder.roles:
-                return used | {at}
-        return None
-    held = 0
-    for rule in policy.rules:
-        taken = _take(rule, holders, used)
-        if taken is not None:
-            held, used = held + 1, taken
-        if held == policy.n:
-            return used
-    return None
+        yield policy
+        return
+    for each in policy.of:
+        yield from principals(each)
+
+
+def is_satisfied(policy: Policy, endorsers: Iterable[Who]) -> bool:
+    """Says whether there is a way in which endorsers satisfy a policy, none of them for two principals."""
+    attempts = iter(range(MAX_ATTEMPTS))
+    return next(_ways(policy, Counter(endorsers), attempts), None) is not None
+
+
+Free = Counter[Who]
+"""Endorsers that no principal has taken yet; those of one organisation and role stand for one another."""
+
+
+def _ways(policy: Policy, free: Free, attempts: Iterator[int]) -> Iterator[Free]:
+    """Gives who is left free, for each way in which a policy can be satisfied."""
+    if next(attempts, None) is None:
+        return
+    if isinstance(policy, Threshold):
+        yield from _choices(policy.of, policy.n, free, attempts)
+        return
+    for each in free:
+        if each[0] == policy.msp and policy.role in (MEMBER, each[1]):
+            yield free - Counter([each])
+
+
+def _choices(policies: tuple[Policy, ...], n: int, free: Free, attempts: Iterator[int]) -> Iterator[Free]:
+    """Gives who is left free, for each way in which ``n`` of some policies can be satisfied together."""
+    if n == 0:
+        yield free
+        return
+    for at in range(len(policies) - n + 1):
+        for left in _ways(policies[at], free, attempts):
+            yield from _choices(policies[at + 1 :], n - 1, left, attempts)
+
+
+def _parse(value: JsonValue, field: str, depth: int) -> Policy:
+    if isinstance(value, str):
+        msp, _, role = value.rpartition(".")
+        if not msp or role not in _PRINCIPALS:
+            raise Malformed(field, f"expected <MSP id>.<role>, a role being one of {', '.join(_PRINCIPALS)}")
+        return Principal(msp, role)
+    fields = read_object(value, _THRESHOLD, field)
+    if not depth:
+        raise Malformed(field, f"nested deeper than {MAX_DEPTH}")
+    of = read_list(fields["of"], lambda each: _parse(each, field, depth - 1), f"{field}.of", MAX_PRINCIPALS)
+    return Threshold(read_integer(fields["n"], f"{field}.n", 1, len(of)), of)

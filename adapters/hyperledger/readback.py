@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from adapters.hyperledger import messages
-from adapters.hyperledger.certificates import read_certificate
-from adapters.hyperledger.endorsers import Endorser, Trust
+from adapters.hyperledger.certificates import NOT_MADE
+from adapters.hyperledger.endorsers import Endorser, Trust, read_endorser
 from adapters.hyperledger.genesis import name_word
 from adapters.hyperledger.names import MAX_ITEMS, READ, STATE_KEY
+from adapters.hyperledger.policies import is_satisfied
 from adapters.hyperledger.protobuf import Fields, read
 from fabric.core import canonical
 from fabric.core.canonical import MAX_INTEGER, JsonValue
@@ -219,26 +220,21 @@ def _version(entry: Fields) -> tuple[int, int] | None:
 
 def _check_signatures(parts: ReadBack) -> list[Endorser]:
     """Returns who endorsed, each with a key of its own."""
-    endorsers = [_endorser(each.endorser) for each in parts.endorsements]
+    endorsers = [read_endorser(each.endorser) for each in parts.endorsements]
     for each, endorser in zip(parts.endorsements, endorsers, strict=True):
         if not endorser.certificate.made(each.signature, parts.response + each.endorser):
-            _refuse(7, f"a signature that is not of its endorser of {endorser.msp[:80]!r}")
+            _refuse(7, f"{endorser.msp[:80]!r}: {NOT_MADE}")
     if len({each.certificate.public_key for each in endorsers}) != len(endorsers):
         _refuse(7, "two endorsements of one key")
     return endorsers
 
 
 def _check_endorsers(trust: Trust, endorsers: Sequence[Endorser], time: int) -> None:
-    for reason in (trust.why_not(each, time) for each in endorsers):
+    for reason in (each.why_not(trust.msps, time) for each in endorsers):
         if reason is not None:
             _refuse(8, reason)
-    if not trust.is_satisfied(endorsers):
+    if not is_satisfied(trust.policy, (each.who for each in endorsers)):
         _refuse(8, "the endorsers do not satisfy the policy")
-
-
-def _endorser(identity: bytes) -> Endorser:
-    fields = read(messages.IDENTITY, identity)
-    return Endorser(fields.text(1), read_certificate(fields.raw(2)))
 
 
 def _endorsement(value: JsonValue) -> Endorsement:

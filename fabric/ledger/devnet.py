@@ -67,7 +67,7 @@ class ChannelClient:
     chaincode: str
 
 
-OpenSigner = Callable[[EvmAccount], Awaitable[Any]]
+OpenSigner = Callable[[EvmAccount | ChannelClient], Awaitable[Any]]
 """Starts the signer that a founding needs; whoever asked ends it (``aclose``). An account whose settlement is empty may
 create contracts, and nothing else."""
 

@@ -33,9 +33,32 @@ from tests.support import batches
 from tests.support.evm import VERDICT, World
 
 FILE: Final = b"readings"
-SECONDS: Final = 20
+SECONDS: Final = 60
 """A bound against hanging."""
-_CLOCK: Final = SystemClock()
+PAUSE_SECONDS: Final = 0.2
+"""The longest that a loop backs off here."""
+
+
+class Hurried:
+    """The system's time, ahead by what a test has waited: so what was put off is due soon, however often it was."""
+
+    def __init__(self) -> None:
+        self._system = SystemClock()
+        self._ahead = 0
+
+    def unix_seconds(self) -> int:
+        return self._system.unix_seconds() + self._ahead
+
+    def monotonic_seconds(self) -> float:
+        return self._system.monotonic_seconds() + self._ahead
+
+    def advance(self, seconds: int) -> None:
+        self._ahead += seconds
+
+
+async def _pause(seconds: float) -> None:
+    """Backs off, though not for the half minute of a ledger that was long away: nobody would wait for it here."""
+    await asyncio.sleep(min(seconds, PAUSE_SECONDS))
 
 
 @dataclass
@@ -48,6 +71,7 @@ class Parts:
         contract: a shipment contract that asks, bound to ``binding``.
         ran: how often each invocation ran.
         asked: every request that the contract made.
+        clock: this fabric's time.
     """
 
     folder: Path
@@ -57,6 +81,7 @@ class Parts:
     store: Store
     ran: Counter[InvocationId] = field(default_factory=Counter)
     asked: set[InvocationId] = field(default_factory=set)
+    clock: Hurried = field(default_factory=Hurried)
     number: int = 0
     tasks: list["asyncio.Task[None]"] = field(default_factory=list)
 
@@ -64,10 +89,10 @@ class Parts:
         """Starts the loops, as a gateway does."""
         place, ledger = self.chain.destination.id, self.chain.ledger
         pace = replace(pace_of(ledger), poll_seconds=0.02, gather_seconds=0.01)
-        dispatcher = Dispatcher(ledger, self.store.outbox, _CLOCK, pace=pace)
+        dispatcher = Dispatcher(ledger, self.store.outbox, self.clock, pause=_pause, pace=pace)
         watched = requests_of(place, ledger)
-        trigger = RequestTrigger(watched, self.store, self.run, _CLOCK)
-        watcher = Watcher(watched, self.store, trigger.accept, _CLOCK, poll_seconds=0.02)
+        trigger = RequestTrigger(watched, self.store, self.run, self.clock, pause=_pause)
+        watcher = Watcher(watched, self.store, trigger.accept, self.clock, pause=_pause, poll_seconds=0.02)
         self.store.listen(place, dispatcher.wake)
         self.tasks = [asyncio.create_task(loop) for loop in (dispatcher.run(), watcher.run(), trigger.run())]
 
@@ -83,13 +108,13 @@ class Parts:
         await self.store.aclose()
         self.chain.settings |= settings
         await self.chain.reopen()
-        self.store = await _open(self.folder)
+        self.store = await _open(self.folder, self.clock)
         self.start()
 
     async def resume(self, why: str) -> Resumed:
         """Lets the halted chain go on, as the gateway does."""
         await self.stop()
-        resumed = await resume(self.chain.ledger, self.store, _CLOCK, who="local", why=why)
+        resumed = await resume(self.chain.ledger, self.store, self.clock, who="local", why=why)
         self.start()
         return resumed
 
@@ -149,6 +174,7 @@ class Parts:
                             task.result()
                     if mines:
                         await self.chain.mine()
+                    self.clock.advance(1)
                     await asyncio.sleep(0.05)
         except TimeoutError:
             raise AssertionError(f"not seen in {SECONDS} s: {await self.told()}") from None
@@ -254,8 +280,9 @@ async def parts(folder: Path, chain: World) -> AsyncIterator[Parts]:
     await chain.automine(on=True)
     await contract.bind(binding.version)
     await chain.automine(on=False)
-    store = await _open(folder)
-    opened = Parts(folder, chain, contract, binding, store)
+    clock = Hurried()
+    store = await _open(folder, clock)
+    opened = Parts(folder, chain, contract, binding, store, clock=clock)
     await store.bindings.put(binding, 0)
     await store.blobs.put(FILE)
     with structlog.testing.capture_logs():
@@ -267,8 +294,8 @@ async def parts(folder: Path, chain: World) -> AsyncIterator[Parts]:
             await opened.store.aclose()
 
 
-async def _open(folder: Path) -> Store:
-    return await open_store(folder / "fabric.db", folder / "blobs", _CLOCK)
+async def _open(folder: Path, clock: Hurried) -> Store:
+    return await open_store(folder / "fabric.db", folder / "blobs", clock)
 
 
 def _binding(chain: World, contract: EthereumContract) -> Binding:

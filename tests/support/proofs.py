@@ -4,15 +4,16 @@ A recipe says what a proof is made of. Whatever is changed in it, everything tha
 anew, so that exactly one thing is wrong with a proof.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import rlp
-from eth_hash.auto import keccak
 
+from adapters.ethereum import headers
 from adapters.ethereum.anchorage import Material
 from adapters.ethereum.destination import SETTLED, Ethereum
+from adapters.ethereum.headers import BlockHeader
 from adapters.ethereum.mpt import Trie, index_key
 from adapters.native.destination import Native
 from adapters.native.entry import Entry
@@ -47,6 +48,7 @@ from fabric.trust.publication import Publication
 from fabric.trust.record import Record
 from fabric.trust.schemes import ED25519, Signature
 from fabric.trust.statement import Details, write_statement
+from tests.support import seals
 from tests.support.native import SEQUENCER, genesis
 from tests.support.seeded_keys import SeededKeys
 from tests.support.trust_samples import sample_record, word
@@ -297,11 +299,7 @@ def native_receipt(
 
 def ethereum_receipt(destination: Destination, header: Header, time: int) -> JsonObject:
     """Returns material of a block in which one transaction of three settles a header."""
-    log = [destination.settlement[-20:], [SETTLED, header.batch_id, ENCLAVE.public.id], bytes(64)]
-    other = [word("somebody")[:20], [word("topic")], b""]
-    shown = b"\2" + rlp.encode([b"\1", b"\x52\x08", bytes(256), [other, log]])
-    quiet = b"\2" + rlp.encode([b"\1", b"\x52\x08", bytes(256), [other]])
-    trie = Trie({index_key(at): shown if at == 1 else quiet for at in range(3)})
+    trie = _settling(destination, header)
     ancestors, bloom, number = word("parent"), bytes(256), 300
     parts = [
         ancestors,
@@ -315,7 +313,28 @@ def ethereum_receipt(destination: Destination, header: Header, time: int) -> Jso
         number.to_bytes(2, "big"),
     ]
     block = rlp.encode([*parts, b"\1", b"\1", time.to_bytes(5, "big").lstrip(b"\0"), b"", ancestors, bytes(8), b"\7"])
-    return Material(keccak(block), number, block, 1, tuple(trie.proof(index_key(1))), 1).to_json()
+    return _material(trie, [headers.read(block)])
+
+
+def sealed_receipt(destination: Destination, header: Header, time: int, sealers: Sequence[int]) -> JsonObject:
+    """Returns the same of a block of a clique chain, and the ones behind it, by numbers of ``tests.support.seals``."""
+    trie = _settling(destination, header)
+    return _material(trie, seals.chain(seals.by(*sealers, time=time), trie.root))
+
+
+def _settling(destination: Destination, header: Header) -> Trie:
+    """Returns the receipts of the block."""
+    log = [destination.settlement[-20:], [SETTLED, header.batch_id, ENCLAVE.public.id], bytes(64)]
+    other = [word("somebody")[:20], [word("topic")], b""]
+    shown = b"\2" + rlp.encode([b"\1", b"\x52\x08", bytes(256), [other, log]])
+    quiet = b"\2" + rlp.encode([b"\1", b"\x52\x08", bytes(256), [other]])
+    return Trie({index_key(at): shown if at == 1 else quiet for at in range(3)})
+
+
+def _material(trie: Trie, blocks: Sequence[BlockHeader]) -> JsonObject:
+    first, *rest = blocks
+    proof = tuple(trie.proof(index_key(1)))
+    return Material(first.hash, first.number, first.encoded, 1, proof, 1, tuple(one.encoded for one in rest)).to_json()
 
 
 _RECEIPTS: Final[Mapping[str, Callable[[Destination, Header, int], JsonObject | None]]] = {

@@ -18,8 +18,6 @@ _Message = shim_pb2.ChaincodeMessage
 class PeerGone(LedgerUnavailable):
     """The peer did not answer in time, or its stream ended: nothing of the transaction can count."""
 
-    code = "peer-gone"
-
 
 @dataclass(frozen=True)
 class PeerLedger:
@@ -46,7 +44,7 @@ class PeerLedger:
 
         Raises:
             PeerGone: no answer.
-            LedgerUnavailable: the peer refused to read, or showed a value beyond the bound.
+            LedgerUnavailable: the peer refused to read, or showed a value beyond the bound; or no time is left to ask.
         """
         value = self._ask(_Message.GET_STATE, shim_pb2.GetState(key=key).SerializeToString())
         if len(value) > MAX_VALUE_BYTES:
@@ -59,6 +57,9 @@ class PeerLedger:
         self._ask(_Message.PUT_STATE, shim_pb2.PutState(key=key, value=value).SerializeToString())
 
     def _ask(self, kind: shim_pb2.ChaincodeMessage.Type, payload: bytes) -> bytes:
+        if self.clock.monotonic_seconds() >= self.deadline:
+            message = "the transaction's time is over"
+            raise LedgerUnavailable(message)
         self.send(_Message(type=kind, payload=payload, txid=self.transaction, channel_id=self.channel))
         answer = self._next_answer()
         if answer.type == _Message.RESPONSE:

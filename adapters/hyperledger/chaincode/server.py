@@ -19,7 +19,6 @@ MAX_MESSAGE_BYTES: Final = 16 << 20
 """64 calls of at most 64 KiB, twice: as arguments, and in the proposal that was signed."""
 MAX_STREAMS: Final = 16
 """Peers at once; each holds one thread."""
-WORKERS: Final = 32
 SECONDS: Final = 30.0
 """Within which a transaction ends, as long as peers wait by default."""
 _PING_MILLISECONDS: Final = 10_000
@@ -46,8 +45,7 @@ class ChaincodeServer:
         Raises:
             ConfigError: the address cannot be bound.
         """
-        self._workers = ThreadPoolExecutor(WORKERS, "transaction")
-        self._means = Means(Contract(clock), self._workers, clock, settings.package, seconds)
+        self._means = Means(Contract(clock), clock, settings.package, seconds)
         self._sessions: set[Session] = set()
         self._server = grpc.server(
             ThreadPoolExecutor(MAX_STREAMS, "stream"), options=_OPTIONS, maximum_concurrent_rpcs=MAX_STREAMS
@@ -70,12 +68,11 @@ class ChaincodeServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Ends the streams and waits for the workers; a peer dials again when the next process serves."""
+        """Ends the streams, and with them what they carry; a peer dials again when the next process serves."""
         done = self._server.stop(grace=None)
         for session in list(self._sessions):
             session.end()
         done.wait()
-        self._workers.shutdown()
 
     def _bind(self, settings: Settings) -> int:
         try:

@@ -3,7 +3,7 @@
 import queue
 import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ from adapters.hyperledger.chaincode.transaction import read_transaction
 from adapters.hyperledger.names import EVENT
 from adapters.hyperledger.proto import peer_pb2, shim_pb2
 from fabric.core.clock import Clock
-from fabric.core.errors import FabricError
+from fabric.core.errors import FabricError, LedgerError
 
 _log = structlog.get_logger()
 _Message = shim_pb2.ChaincodeMessage
@@ -24,14 +24,14 @@ _ERROR: Final = 500
 _STARTS: Final = frozenset({_Message.TRANSACTION, _Message.INIT})
 _ANSWERS: Final = frozenset({_Message.RESPONSE, _Message.ERROR})
 _IGNORED: Final = frozenset({_Message.REGISTERED, _Message.READY})
+WORKERS: Final = 32
+"""Threads of one stream: a peer that does not answer holds up nobody but itself."""
 MAX_IN_FLIGHT: Final = 256
 """Transactions of one stream at once; the next are refused, not kept."""
 
 
-class ProtocolBroken(FabricError):
+class ProtocolBroken(LedgerError):
     """A peer sent what the protocol does not allow; its stream ends."""
-
-    code = "protocol-broken"
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,12 @@ class Means:
 
     Attributes:
         contract: carries transactions out.
-        workers: runs them.
         clock: measures deadlines.
         package: the package id under which the chaincode registers.
         seconds: within which a transaction ends.
     """
 
     contract: Contract
-    workers: Executor
     clock: Clock
     package: str
     seconds: float
@@ -60,6 +58,7 @@ class Session:
         """Registers the chaincode as the first thing that the peer gets."""
         self._means = means
         self._outgoing: queue.SimpleQueue[shim_pb2.ChaincodeMessage | None] = queue.SimpleQueue()
+        self._workers = ThreadPoolExecutor(WORKERS, "transaction")
         self._lock = threading.Lock()
         self._calls: dict[tuple[str, str], PeerLedger] = {}
         self._ended = False
@@ -86,6 +85,7 @@ class Session:
         with self._lock:
             self._ended = True
             calls = list(self._calls.values())
+            self._workers.shutdown(wait=False, cancel_futures=True)
         for call in calls:
             call.answers.put(None)
         self._outgoing.put(None)
@@ -113,9 +113,8 @@ class Session:
             is_taken = len(self._calls) < MAX_IN_FLIGHT and not self._ended
             if is_taken:
                 self._calls[key] = call
-        if is_taken:
-            self._means.workers.submit(self._work, message, call)
-        else:
+                self._workers.submit(self._work, message, call)
+        if not is_taken:
             self._complete(message, _refused("too many transactions at once"))
 
     def _answer(self, message: shim_pb2.ChaincodeMessage) -> None:

@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError, Message
 from adapters.hyperledger.account import certificate_account
 from adapters.hyperledger.proto import common_pb2, msp_pb2, peer_pb2, shim_pb2
 from fabric.core.errors import Malformed
-from fabric.core.ids import Account
+from fabric.core.ids import Account, sha256
 
 _M = TypeVar("_M", bound=Message)
 _FIELD: Final = "proposal"
@@ -55,6 +55,8 @@ def read_transaction(message: shim_pb2.ChaincodeMessage) -> Transaction:
     if _asked(proposal.payload) != (chaincode, arguments):
         raise Malformed(_FIELD, "it asks for another invocation")
     signature = _decode(common_pb2.SignatureHeader, header.signature_header)
+    if sha256(signature.nonce, signature.creator).hex() != message.txid:
+        raise Malformed(_FIELD, "the transaction id is not that of nonce and creator")
     creator = _decode(msp_pb2.SerializedIdentity, signature.creator)
     return Transaction(
         id=message.txid,

@@ -1,5 +1,6 @@
 """Asks the chaincode: builds a proposal, has it endorsed, and believes only what the endorsers signed."""
 
+import asyncio
 import re
 import secrets
 from collections.abc import Awaitable, Callable
@@ -22,6 +23,9 @@ T = TypeVar("T")
 Verify = Callable[[Endorsed, int], None]
 """Checks endorsers' signatures against a policy, at a time in Unix seconds; raises ``UntrueAnswer``."""
 _REFUSED: Final = re.compile(r"chaincode response 5\d\d, (.*)", re.DOTALL)
+_APART: Final = "ProposalResponsePayloads do not match"
+_ATTEMPTS: Final = 6
+_PAUSE_SECONDS: Final = 0.1
 _EXECUTED: Final = (grpc.StatusCode.ABORTED, grpc.StatusCode.UNKNOWN)
 
 
@@ -61,7 +65,9 @@ class Endorser:
         return self._client
 
     async def endorse(self, args: tuple[bytes, ...], seconds: float) -> Answer:
-        """Returns an endorsed execution of a function.
+        """Returns an endorsed execution of a function; where two peers are not at the same block yet, of another try.
+
+        Nothing of a proposal has any effect before its transaction is submitted.
 
         Args:
             args: the function's name and its arguments.
@@ -73,6 +79,16 @@ class Endorser:
             UntrueAnswer: the answer is not of what was asked, or not endorsed as the policy asks for.
             LedgerUnavailable: no answer.
         """
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return await self._endorse(args, seconds)
+            except PeerError as error:
+                if not any(_APART in text for text in (str(error), *error.details)):
+                    raise
+            await asyncio.sleep(_PAUSE_SECONDS)
+        return await self._endorse(args, seconds)
+
+    async def _endorse(self, args: tuple[bytes, ...], seconds: float) -> Answer:
         now = self._clock.unix_seconds()
         self._client.check(now)
         nonce = secrets.token_bytes(NONCE_BYTES)

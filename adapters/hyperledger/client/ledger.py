@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+
 from adapters.hyperledger.client.chain import Chain
 from adapters.hyperledger.client.events import Asked, Told
-from adapters.hyperledger.client.health import health
+from adapters.hyperledger.client.health import health, warning
+from adapters.hyperledger.client.identity import WARN_SECONDS
 from adapters.hyperledger.client.observing import Asking, Observer
 from adapters.hyperledger.client.peers import SUBMIT, PeerError
 from adapters.hyperledger.client.preparing import Preparer
@@ -36,7 +39,10 @@ from fabric.signers.proposals import write_base64
 from fabric.trust.attestation import KeySet, KeyState
 from fabric.trust.destination import Destination
 
+_log = structlog.get_logger(__name__)
+
 _AT_ONCE: Final = 8
+_DAY: Final = 86_400
 _KEYS: Final = {
     EventKind.OPENED: channel_entry,
     EventKind.SENT: message_entry,
@@ -70,6 +76,8 @@ class HyperledgerLedger:
         self._requests = Series(REQUEST, *common)
         self._mailbox = Series(MAILBOX, *common)
         self._free = asyncio.Semaphore(_AT_ONCE)
+        self._reminded = 0
+        self._remind()
 
     @property
     def destination(self) -> Destination:
@@ -86,6 +94,7 @@ class HyperledgerLedger:
             LedgerError: a call is ill-formed, or the client's certificate has ended.
         """
         del pending
+        self._remind()
         return await self._preparer.prepare([task_of(each, self._destination) for each in work])
 
     async def submit(self, submissions: Sequence[Submission]) -> None:
@@ -149,6 +158,13 @@ class HyperledgerLedger:
     async def aclose(self) -> None:
         """Releases the connections; idempotent."""
         await self._asking.peers.aclose()
+
+    def _remind(self) -> None:
+        """Logs once a day that the client's certificate ends soon, or has ended."""
+        client, now = self._asking.endorser.client, self._clock.unix_seconds()
+        if client.seconds_left(now) < WARN_SECONDS and now - self._reminded >= _DAY:
+            self._reminded = now
+            _log.warning(warning(client, now), destination=self._destination.id.hex())
 
     async def _submit(self, sent: Sent) -> str:
         """Sends one envelope; returns why it may not have been taken, or nothing."""

@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 from adapters.hyperledger.client.chain import Chain
 from adapters.hyperledger.client.endorsing import ChaincodeRefused, Endorser, Place
-from adapters.hyperledger.client.health import warning
-from adapters.hyperledger.client.identity import WARN_SECONDS, ClientKeys, client_of
+from adapters.hyperledger.client.identity import ClientKeys, client_of
 from adapters.hyperledger.client.ledger import HyperledgerLedger, Parts
 from adapters.hyperledger.client.observing import Asking
 from adapters.hyperledger.client.peers import Credentials, Peers, PeerSide
@@ -23,8 +20,6 @@ from adapters.hyperledger.names import GENESIS_KEY
 from fabric.core.canonical import JsonValue
 from fabric.core.clock import Clock
 from fabric.core.errors import ConfigError, ForeignLedger, Malformed
-
-_log = structlog.get_logger(__name__)
 
 
 async def open_ledger(
@@ -47,9 +42,6 @@ async def open_ledger(
         message = "hyperledger: peers answer only what a client signed, and no key was given"
         raise ConfigError(message)
     parts = connect(settings, clock, relayer)
-    client, now = parts.asking.endorser.client, clock.unix_seconds()
-    if client.seconds_left(now) < WARN_SECONDS:
-        _log.warning(warning(client, now), destination=parts.destination.id.hex())
     try:
         await check_channel(parts, settings)
         founded, _ = await check_genesis(parts, settings)

@@ -9,11 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import grpc
-
 from adapters.hyperledger.client.answers import Answer, UntrueAnswer, Version
 from adapters.hyperledger.client.endorsing import Endorser
-from adapters.hyperledger.client.peers import PeerError
 from adapters.hyperledger.names import GENESIS_KEY, MAX_ITEMS, READ
 from fabric.core import canonical
 from fabric.core.canonical import MAX_INTEGER, JsonObject, JsonValue
@@ -23,8 +20,6 @@ from fabric.signers.proposals import Endorsed, write_base64
 from fabric.trust.fields import read_hex, read_integer, read_object
 
 _AT_ONCE: Final = 4
-_ATTEMPTS: Final = 5
-_PAUSE_SECONDS: Final = 0.1
 _MAX_ANSWER: Final = 8 << 20
 _NAMES: Final = frozenset({"destination", "time", "values"})
 
@@ -76,23 +71,12 @@ class Reader:
             LedgerUnavailable: no answer.
         """
         async with self._free:
-            answer = await self._endorsed((READ, *(key.encode() for key in keys)))
+            answer = await self._endorser.endorse((READ, *(key.encode() for key in keys)), self._seconds)
         try:
             return _read(answer, keys, self._destination)
         except Malformed as error:
             message = f"the chaincode's answer: {error}"
             raise UntrueAnswer(message) from error
-
-    async def _endorsed(self, args: tuple[bytes, ...]) -> Answer:
-        """Has a read endorsed; where two peers are not at the same block yet, they are asked again."""
-        for _ in range(_ATTEMPTS):
-            try:
-                return await self._endorser.endorse(args, self._seconds)
-            except PeerError as error:
-                if error.status is not grpc.StatusCode.ABORTED:
-                    raise
-            await asyncio.sleep(_PAUSE_SECONDS)
-        return await self._endorser.endorse(args, self._seconds)
 
     async def read_many(self, keys: Sequence[str]) -> list[ReadBack]:
         """Returns read-backs of any number of keys, each once; raises as ``read``."""

@@ -24,8 +24,10 @@ pytestmark = [pytest.mark.ethereum, pytest.mark.fault, pytest.mark.slow, pytest.
 ROUNDS = 6
 """Blocks that are made under each fault."""
 SHARE = 0.6
-TIMEOUT_SECONDS = 0.4
-"""Of a round trip; what is half open costs so long."""
+TIMEOUT_SECONDS = 2.0
+"""Of a round trip; what is half open costs so long, and a busy machine answers well within it."""
+UNSEEN = ("empty logs", "forged logs", "other chain id")
+"""Faults that need not meet anything: nobody asks for logs, or the chain's id, at every time."""
 
 
 @pytest.fixture
@@ -56,9 +58,28 @@ async def under(fault: str, proxy: Chaos, place: Parts, direct: World, *, reorgs
     for _ in range(ROUNDS):
         if proxy.rng.random() < 0.5:
             await place.settle(1)
-        await direct.mine()
-        await place.rest(0.1)
-        await assert_honest(place, direct, reorgs=reorgs)
+        await turn(place, direct, reorgs=reorgs)
+
+
+async def turn(place: Parts, direct: World, *, reorgs: bool = False) -> None:
+    """Makes a block and lets the loops work."""
+    await direct.mine()
+    await place.rest(0.1)
+    await assert_honest(place, direct, reorgs=reorgs)
+
+
+async def until_hit(proxy: Chaos, place: Parts, direct: World) -> None:
+    """Goes on until the fault has hit: there may have been no work, and the watcher may have been pausing."""
+    while not proxy.hit[proxy.fault]:
+        await place.settle(1)
+        await turn(place, direct)
+
+
+async def heal(proxy: Chaos, place: Parts) -> None:
+    """Ends the fault; everything gets on the chain, once."""
+    proxy.fault = ""
+    await place.until(place.are_answered)
+    await place.assert_once(*place.asked)
 
 
 @pytest.mark.parametrize("seed", seeds())
@@ -71,15 +92,15 @@ async def test_each_fault_is_healed_or_refused(real: World, tmp_path: Path, seed
         for fault in faults:
             await place.ask()
             await under(fault, proxy, place, real)
-            assert proxy.hit[fault] or fault in ("empty logs", "forged logs", "other chain id"), fault
-            proxy.fault = ""
-            await place.until(place.are_answered)
-            await place.assert_once(*place.asked)
+            if fault not in UNSEEN:
+                await until_hit(proxy, place, real)
+            await heal(proxy, place)
         await assert_honest(place, real)
 
 
 @pytest.mark.parametrize("seed", seeds())
 async def test_any_of_them_at_any_time(real: World, tmp_path: Path, seed: int) -> None:
+    """The contract asks again when the last answer is there for good: of two requests on one state one is stale."""
     rng = random.Random(seed)  # noqa: S311 - repeatable
     async with chaos(real.node.url, seed, real.destination.id.hex()) as proxy, parts(tmp_path, real) as place:
         await place.restart(url=proxy.url, timeout_seconds=TIMEOUT_SECONDS)
@@ -90,10 +111,7 @@ async def test_any_of_them_at_any_time(real: World, tmp_path: Path, seed: int) -
                 await under(rng.choice(FAULTS), proxy, place, real, reorgs=True)
             if rng.random() < 0.5:
                 await real.do("anvil_reorg", rng.choice((1, 2, 3)), [])
-            proxy.fault = ""
-            # Each answer moves the contract's state: what was asked before the last one is in is stale.
-            await place.until(place.are_answered)
-        await place.assert_once(*place.asked)
+            await heal(proxy, place)
 
 
 @pytest.mark.parametrize("fault", ["other chain id", "other genesis"])

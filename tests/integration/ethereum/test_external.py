@@ -17,7 +17,7 @@ from fabric.core.canonical import JsonValue
 from fabric.core.clock import FrozenClock
 from fabric.core.errors import ConfigError, ForeignLedger, LedgerUnavailable, SubmitError
 from fabric.core.ids import sha256
-from fabric.ledger.devnet import EvmAccount, Founded, Founding
+from fabric.ledger.devnet import ChannelClient, EvmAccount, Founded, Founding
 from fabric.trust.policy import Appraiser
 from tests.support.evm import RELAYER, MemorySigner
 from tests.support.seeded_keys import SeededKeys
@@ -40,7 +40,7 @@ class Signer(MemorySigner):
         """Holds nothing."""
 
 
-async def open_signer(account: EvmAccount) -> Signer:
+async def open_signer(account: EvmAccount | ChannelClient) -> Signer:
     assert account == EvmAccount(31337, b"")  # it may create contracts and nothing else
     return Signer(RELAYER.keys)
 

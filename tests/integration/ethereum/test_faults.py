@@ -2,7 +2,9 @@
 
 import pytest
 
+from adapters.ethereum.rpc import Call, RpcError
 from adapters.ethereum.transactions import Eip1559, decode, transaction_hash
+from fabric.core.canonical import JsonValue
 from fabric.core.errors import LedgerError, LedgerUnavailable, Reorged, Retry, SubmitError
 from fabric.core.ids import NOBODY, Account
 from fabric.ledger.port import Phase, Settle, Submission, Work
@@ -149,6 +151,29 @@ async def test_a_refusal_is_told_by_name_once_it_is_final(chain: World) -> None:
     await chain.mine(FINALITY)
     refused = await chain.see(work, stored)
     assert (refused.phase, refused.reason) == (Phase.REFUSED, "UnknownKey")
+
+
+async def test_a_refusal_that_the_node_cannot_explain_any_more_is_not_taken_for_good(
+    chain: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pruned node lacks the state; what was refused for want of its batch, say, is to be tried again."""
+    keys = SeededKeys("stranger")
+    stranger = batches.sign([batches.accept(1, as_of=await chain.time())], chain.destination, keys=keys)
+    work = Settle(stranger.header, stranger.signatures)
+    (stored,) = await chain.send(work)
+    await chain.mine(1 + FINALITY)
+    batch, newest = chain.ledger.rpc.batch, hex(await chain.head())
+
+    async def pruned(calls: list[Call]) -> list[JsonValue | RpcError]:
+        given = await batch(calls)
+        gone = RpcError(-32000, "missing trie node 1f2e")
+        lacks = [call[0] == "eth_call" and call[1][1] != newest for call in calls]
+        return [gone if lacking else each for lacking, each in zip(lacks, given, strict=True)]
+
+    monkeypatch.setattr(chain.ledger.rpc, "batch", pruned)
+    lost = await chain.see(work, stored)
+    assert lost.phase is Phase.LOST
+    assert "cannot show any more" in lost.reason
 
 
 async def test_a_contract_s_own_refusal_is_told_by_name(chain: World) -> None:

@@ -98,6 +98,16 @@ def test_two_peers_at_once_and_many_transactions_on_each() -> None:
             assert codes == [VALID, *[CONFLICT] * 39]
 
 
+def test_a_peer_that_does_not_answer_holds_up_no_other() -> None:
+    with serving() as (_, port), dialled(port) as hanging, dialled(port) as peer:
+        hanging.register()
+        for number in range(64):
+            hanging.start(CLIENT, (b"found", DOCUMENT.encoded), str(number).encode())
+        assert next(hanging.incoming).type == Message.GET_STATE
+        peer.register()
+        assert peer.run(CLIENT, b"found", DOCUMENT.encoded)[1].status == 200
+
+
 def test_the_largest_transaction_passes() -> None:
     large = [b'{"message":"' + b"00" * 32_000 + b'","op":"expire"}'] * 64
     with serving() as (_, port), dialled(port) as peer:

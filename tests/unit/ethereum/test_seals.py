@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import rlp
-from eth_hash.auto import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,65 +23,14 @@ from fabric.core.ids import sha256
 from fabric.trust.batch import Header
 from fabric.trust.destination import Destination, parse_destination
 from fabric.trust.kind import Source, Status
-from tests.support.seeded_keys import SeededKeys
+from tests.support.seals import KEYS, NUMBER, SIGNERS, THREE, TIME, WORD, Block, addresses, by, chain, seal
 
 VECTOR: Final = Path(__file__).parents[2] / "vectors" / "clique_receipt.json"
-WORD: Final = bytes(sha256(b"word"))
 SETTLEMENT: Final = WORD[:20]
 DESTINATION: Final = Destination("ethereum", WORD, WORD, SETTLEMENT.rjust(32, b"\0"), WORD)
 HEADER: Final = Header(DESTINATION.id, 1, 3, sha256(b"root"))
-KEYS: Final = sorted((SeededKeys(f"signer {number}") for number in range(5)), key=lambda one: one.public.address)
-THREE: Final = KEYS[:3]
-NUMBER: Final = 300
-"""A multiple of three: the first signer's turn."""
 PROVEN: Final = (Status.FINAL, Source.PROVEN)
 INCLUDED: Final = (Status.INCLUDED, Source.ASSERTED)
-
-
-def addresses(keys: Sequence[SeededKeys]) -> tuple[bytes, ...]:
-    return tuple(each.public.address for each in keys)
-
-
-SIGNERS: Final = addresses(THREE)
-
-
-@dataclass(frozen=True)
-class Block:
-    """A block to seal: by whom, and with what instead of what belongs there."""
-
-    by: SeededKeys
-    difficulty: int | None = None
-    listed: bytes = b""
-    more: tuple[bytes, ...] = ()
-    parity: int = 0
-
-
-def chain(blocks: Sequence[Block], root: bytes = WORD, signers: Sequence[SeededKeys] = THREE) -> list[BlockHeader]:
-    """Returns headers that follow one another, each sealed as its block says."""
-    parent, made = WORD, list[BlockHeader]()
-    for step, each in enumerate(blocks):
-        header = seal(each, parent, NUMBER + step, root, signers)
-        parent = header.hash
-        made.append(header)
-    return made
-
-
-def seal(block: Block, parent: bytes, number: int, root: bytes, signers: Sequence[SeededKeys]) -> BlockHeader:
-    turn = IN_TURN if signers[number % len(signers)] == block.by else OUT_OF_TURN
-    difficulty = turn if block.difficulty is None else block.difficulty
-    numbers = [
-        each.to_bytes((each.bit_length() + 7) // 8, "big") for each in (difficulty, number, 10**8, 21_000, 10**9)
-    ]
-    extra = bytes(32) + block.listed
-    fields = [parent, WORD, bytes(20), WORD, WORD, root, bytes(256), *numbers, extra, bytes(32), bytes(8), b"\7"]
-    fields += block.more
-    signature = block.by.sign_digest(keccak(rlp.encode(fields)))
-    fields[12] = extra + signature[:64] + bytes([signature[64] - 27 + block.parity])
-    return headers.read(rlp.encode(fields))
-
-
-def by(*numbers: int) -> list[Block]:
-    return [Block(KEYS[number]) for number in numbers]
 
 
 @pytest.mark.parametrize(
@@ -230,7 +178,7 @@ def material(order: Sequence[int] = (0, 1, 2)) -> JsonObject:
 def test_a_receipt_is_final_and_proven_by_its_seals() -> None:
     trust = trust_of(SIGNERS)
     shown = Ethereum().check_receipt(DESTINATION, HEADER, material(), trust)
-    assert (shown.status, shown.source, shown.time, shown.position) == (*PROVEN, 10**9, NUMBER)
+    assert (shown.status, shown.source, shown.time, shown.position) == (*PROVEN, TIME, NUMBER)
     for order in ((0,), (0, 1)):
         shown = Ethereum().check_receipt(DESTINATION, HEADER, material(order), trust)
         assert (shown.status, shown.source) == INCLUDED

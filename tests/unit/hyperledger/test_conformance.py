@@ -10,6 +10,7 @@ from typing_extensions import override
 from adapters.hyperledger.client.caller import Caller
 from adapters.hyperledger.client.ledger import HyperledgerLedger
 from adapters.hyperledger.client.plugin import connect
+from adapters.hyperledger.destination import Hyperledger
 from fabric.core.clock import FrozenClock
 from fabric.ledger.conformance.suite import LedgerSuite
 from tests.support.hl_channel import MemoryChannel
@@ -35,7 +36,7 @@ async def harness() -> AsyncIterator[MemoryHarness]:
         parts = connect(channel.settings, clock, channel.keys, channel)
         return HyperledgerLedger(parts, clock), Caller(parts.asking.peers, parts.asking.endorser)
 
-    made = MemoryHarness(Session(*await opened()), clock, opened, None)
+    made = MemoryHarness(Session(*await opened()), clock, opened, Hyperledger())
     made.clock = clock
     yield made
     await made.aclose()

@@ -1,21 +1,28 @@
 """What became of work: by effect first, then by its transaction; withheld, lost, refused, and lied about."""
 
 import dataclasses
+from typing import Any
 
+import grpc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from adapters.hyperledger.client.identity import CertificateExpired
 from adapters.hyperledger.client.ledger import HyperledgerLedger
+from adapters.hyperledger.client.peers import PeerError
 from adapters.hyperledger.client.plugin import connect
 from adapters.hyperledger.client.stored import Sent, read_stored
+from adapters.hyperledger.destination import Hyperledger
 from adapters.hyperledger.names import MAX_ITEMS
 from adapters.hyperledger.proto import common_pb2, peer_pb2
 from fabric.core import canonical
 from fabric.core.errors import LedgerError, LedgerUnavailable, SubmitError
+from fabric.core.ids import BatchId
 from fabric.ledger.port import Expire, Observation, Phase, Submission, Work
 from fabric.ledger.rules.operations import OpenChannel
+from fabric.trust.kind import Source, Status
 from fabric.trust.letter import Delivery
 from fabric.trust.message import Message, Shown
 from tests.support.harness import next_message
@@ -74,6 +81,10 @@ async def test_the_receipt_of_a_settlement_shows_its_batch_alone(world: World) -
     answer, *_ = await world.ledger.observe(list(zip([batch.settle, *batch.consumes], submissions, strict=True)))
     assert answer.receipt is not None
     assert (answer.receipt.position, answer.receipt.time) == (2, START)
+    shown = Hyperledger().check_receipt(
+        world.ledger.destination, batch.settle.header, answer.receipt.material, world.channel.settings.trust
+    )
+    assert (shown.status, shown.source, shown.time, shown.position) == (Status.FINAL, Source.PROVEN, START, 2)
     alone = await observe(world, batch.settle)
     assert alone.receipt is not None
     sizes = [len(canonical.encode(each.material)) for each in (answer.receipt, alone.receipt)]
@@ -265,6 +276,17 @@ async def test_a_certificate_is_warned_of_before_it_ends(world: World) -> None:
     assert "ends in 29 days" in str(facts["certificate_warning"])
 
 
+async def test_a_certificate_is_reminded_of_once_a_day(world: World) -> None:
+    await registered(world)
+    with capture_logs() as logs:
+        ledger = renamed(world, ends=START + 29 * DAY)
+        for seconds in (10, DAY, 10):
+            world.clock.advance(seconds)
+            await ledger.prepare([world.works.batch("b", 1).settle], [])
+    days = [29, 27]
+    assert [f"ends in {each} days" in str(entry["event"]) for each, entry in zip(days, logs, strict=True)] == [True] * 2
+
+
 async def test_nothing_is_prepared_under_a_certificate_that_has_ended(world: World) -> None:
     await registered(world)
     batch = world.works.batch("b", 1)
@@ -303,3 +325,20 @@ objects = st.dictionaries(st.sampled_from(["envelope", "refused"]), st.text())
 def test_any_stored_bytes_are_a_submission_or_an_error(raw: bytes) -> None:
     with pytest.raises(LedgerError):
         read_stored(Submission(raw, "x"))
+
+
+async def test_peers_that_are_not_at_the_same_block_yet_are_asked_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endorser = world.ledger._asking.endorser
+    prepared, apart = endorser._prepared, iter(("Org2MSP: ProposalResponsePayloads do not match",) * 2)
+
+    async def at_last(*given: Any) -> common_pb2.Envelope:  # noqa: ANN401 - handed on as it came
+        if detail := next(apart, ""):
+            message = "failed to collect enough transaction endorsements"
+            raise PeerError(grpc.StatusCode.ABORTED, message, [detail])
+        return await prepared(*given)
+
+    monkeypatch.setattr(endorser, "_prepared", at_last)
+    assert await world.ledger.is_settled(BatchId(bytes(32))) is False
+    assert next(apart, None) is None

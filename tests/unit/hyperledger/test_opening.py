@@ -6,15 +6,13 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from adapters.hyperledger.authorities import Holder
 from adapters.hyperledger.client import checks, plugin
 from adapters.hyperledger.client.ledger import HyperledgerLedger
 from adapters.hyperledger.client.peers import Credentials
 from adapters.hyperledger.client.plugin import open_ledger
 from adapters.hyperledger.client.settings import parse_settings
-from adapters.hyperledger.policies import is_satisfied, parse_policy
 from fabric.core.canonical import JsonObject, JsonValue
-from fabric.core.errors import ConfigError, ForeignLedger, LedgerUnavailable, Malformed
+from fabric.core.errors import ConfigError, ForeignLedger, LedgerUnavailable
 from fabric.core.ids import sha256
 from tests.support.hl_authorities import DAY, Authority, LocalKeys, new_key
 from tests.support.hl_channel import CHAINCODE, CHANNEL, MemoryChannel
@@ -119,48 +117,7 @@ def test_certificates_may_lie_in_files(world: World, tmp_path: Path) -> None:
     assert msps == {"Org1MSP": {"roots": [world.channel.authorities[0].pem], "intermediates": []}}
 
 
-# Policies and authorities.
-
-KEY = new_key().public_key()
-
-
-def holders(*names: str) -> list[Holder]:
-    parts = [name.split(".") for name in names]
-    return [Holder(msp, frozenset({"member", role}), KEY) for msp, role in parts]
-
-
-@pytest.mark.parametrize(
-    ("policy", "endorsers", "holds"),
-    [
-        ("A.peer", ["A.peer"], True),
-        ("A.member", ["A.peer"], True),
-        ("A.peer", ["A.client"], False),
-        ("A.peer", [], False),
-        ({"n": 2, "of": ["A.peer", "B.peer"]}, ["A.peer", "B.peer"], True),
-        ({"n": 2, "of": ["A.peer", "B.peer"]}, ["A.peer", "A.peer"], False),
-        ({"n": 1, "of": ["A.peer", "B.peer"]}, ["B.peer"], True),
-        ({"n": 2, "of": ["A.peer", "A.peer"]}, ["A.peer"], False),
-        ({"n": 2, "of": ["A.peer", "A.peer"]}, ["A.peer", "A.peer"], True),
-        ({"n": 2, "of": [{"n": 1, "of": ["A.peer", "B.peer"]}, "C.peer"]}, ["B.peer", "C.peer"], True),
-        ({"n": 2, "of": [{"n": 1, "of": ["A.peer", "B.peer"]}, "B.peer"]}, ["B.peer"], False),
-    ],
-)
-def test_a_policy_counts_each_endorser_once(policy: JsonValue, endorsers: list[str], *, holds: bool) -> None:
-    assert is_satisfied(parse_policy(policy, "policy"), holders(*endorsers)) is holds
-
-
-@pytest.mark.parametrize("policy", [None, 3, "A", {"n": 0, "of": []}, {"n": 1, "of": [], "x": 1}, {"n": 1}])
-def test_what_is_no_policy_is_malformed(policy: JsonValue) -> None:
-    with pytest.raises(Malformed):
-        parse_policy(policy, "policy")
-
-
-def test_a_policy_is_not_nested_for_ever() -> None:
-    policy: JsonValue = "A.peer"
-    for _ in range(9):
-        policy = {"n": 1, "of": [policy]}
-    with pytest.raises(Malformed, match="nested"):
-        parse_policy(policy, "policy")
+# Authorities; policies are in test_endorsers.
 
 
 async def test_an_intermediate_authority_counts_where_it_is_named(world: World) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from adapters.hyperledger import messages
 from adapters.hyperledger.proto import common_pb2, kvrwset_pb2, msp_pb2, peer_pb2, rwset_pb2
-from adapters.hyperledger.protobuf import Schema, read
+from adapters.hyperledger.protobuf import Fields, Schema, read
 from fabric.core.errors import Malformed
 from tests.support.proposals import encode
 
@@ -71,19 +71,19 @@ def test_what_it_reads_the_official_runtime_reads_too(pair: tuple[Schema, type[M
     except DecodeError:
         return  # a text that is no UTF-8, or a message within that does not decode: read when somebody looks at it
     for number, field in official.DESCRIPTOR.fields_by_number.items():
-        value = getattr(parsed, field.name)
-        if number in schema.numbers:
-            assert fields.number(number) & 0xFFFFFFFF == int(value) & 0xFFFFFFFF
-        elif isinstance(value, bytes):
-            assert fields.raw(number) == value
-        elif isinstance(value, str):
-            assert fields.text(number) == value
-        elif number in schema.lists:
-            assert (
-                field.message_type is None
-                or field.message_type.GetOptions().map_entry
-                or len(value) == len(fields.items(number))
-            )
+        check_field(schema, fields, number, getattr(parsed, field.name))
+
+
+def check_field(schema: Schema, fields: Fields, number: int, value: object) -> None:
+    if isinstance(value, bool):
+        assert bool(fields.number(number)) is value
+    elif number in schema.numbers:
+        assert isinstance(value, int)
+        assert fields.number(number) & 0xFFFFFFFF == value & 0xFFFFFFFF
+    elif isinstance(value, bytes):
+        assert fields.raw(number) == value
+    elif isinstance(value, str):
+        assert fields.text(number) == value
 
 
 def test_absent_fields_are_their_defaults() -> None:

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from adapters.hyperledger.client.blocks import header_bytes, read_block
 from adapters.hyperledger.client.events import read_events
 from adapters.hyperledger.client.series import Cursor
+from adapters.hyperledger.destination import Hyperledger
 from adapters.hyperledger.proto import common_pb2, peer_pb2
 from fabric.core import canonical
 from fabric.core.errors import LedgerError, LedgerUnavailable, Malformed, Reorged
 from fabric.core.ids import sha256
 from fabric.ledger.port import EventKind
 from fabric.ledger.rules.operations import OpenChannel, Request, Send
+from fabric.trust.kind import Status
 from tests.support.batches import BINDING
 from tests.support.harness import next_message
 from tests.support.hl_authorities import Authority
@@ -62,6 +64,8 @@ async def test_one_transaction_may_open_send_and_ask(world: World) -> None:
     materials = await world.ledger.event_material(page.events)
     assert [material["told"] for material in materials] == ["opened", "sent"]
     assert materials[1]["message"] == message.encoded.hex()
+    shown = Hyperledger().check_event(world.ledger.destination, materials[1], world.channel.settings.trust)
+    assert (shown.message, shown.data, shown.anchorage.status) == (message, b"body", Status.FINAL)
 
 
 async def test_a_page_covers_no_more_blocks_than_it_may(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

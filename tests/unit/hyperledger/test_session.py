@@ -3,7 +3,6 @@
 import queue
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -43,15 +42,15 @@ def joined(seconds: float = 30) -> Iterator[Peer]:
     """A chaincode and a peer, joined by two queues."""
     channel = Channel(TransactionClock(START))
     to_chaincode: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-    with ThreadPoolExecutor(8) as workers:
-        session = Session(Means(Contract(channel.clock), workers, channel.clock, PACKAGE, seconds))
-        reader = threading.Thread(target=session.receive, args=(iter(to_chaincode.get, None),))
-        reader.start()
-        try:
-            yield Peer(channel, to_chaincode.put, session.outgoing())
-        finally:
-            to_chaincode.put(None)
-            reader.join()
+    session = Session(Means(Contract(channel.clock), channel.clock, PACKAGE, seconds))
+    reader = threading.Thread(target=session.receive, args=(iter(to_chaincode.get, None),))
+    reader.start()
+    try:
+        yield Peer(channel, to_chaincode.put, session.outgoing())
+    finally:
+        to_chaincode.put(None)
+        reader.join()
+        session._workers.shutdown()
 
 
 @pytest.fixture
@@ -152,6 +151,15 @@ def test_a_peer_that_does_not_answer_in_time_loses_the_stream() -> None:
         peer.register()
         peer.start(CLIENTS[0], (b"found", DOCUMENT.encoded))
         assert [message.type for message in peer.incoming] == [Message.GET_STATE]
+
+
+def test_a_transaction_that_begins_too_late_asks_nothing_and_the_stream_goes_on() -> None:
+    with joined(seconds=0) as peer:
+        peer.register()
+        _, response = peer.run(CLIENTS[0], b"found", DOCUMENT.encoded)
+        assert (response.status, response.message) == (500, "the transaction's time is over")
+        peer.send(Message(type="KEEPALIVE"))
+        assert next(peer.incoming).type == Message.KEEPALIVE
 
 
 def test_a_worker_that_waits_learns_that_the_stream_ended() -> None:

@@ -1,6 +1,10 @@
 """What a peer hands over is read only where its parts belong together."""
 
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapters.hyperledger.account import account_of, certificate_account
 from adapters.hyperledger.chaincode.transaction import Transaction, read_transaction
@@ -31,6 +35,12 @@ def test_the_account_is_of_msp_and_key_whatever_the_certificate() -> None:
     assert bytes(certificate_account("Org2MSP", CLIENT.pem)) != expected
 
 
+def another_nonce() -> shim_pb2.ChaincodeMessage:
+    """Returns a message whose transaction id, though the header says it too, is not that of its nonce."""
+    proposal, other = (propose(CLIENT, ARGUMENTS, START, nonce=nonce) for nonce in (b"1", b"2"))
+    return start_message(replace(proposal, signature_header=other.signature_header), ARGUMENTS)
+
+
 def _started(**other: object) -> shim_pb2.ChaincodeMessage:
     message = start_message(propose(CLIENT, ARGUMENTS, START), ARGUMENTS)
     for name, value in other.items():
@@ -43,6 +53,7 @@ def _started(**other: object) -> shim_pb2.ChaincodeMessage:
     [
         pytest.param(_started(txid="00"), id="another transaction id"),
         pytest.param(_started(channel_id="other"), id="another channel"),
+        pytest.param(another_nonce(), id="another nonce"),
         pytest.param(_started(payload=b"\xff"), id="arguments that do not decode"),
         pytest.param(_started(payload=b""), id="no arguments"),
         pytest.param(start_message(propose(CLIENT, (b"read", b"other"), START), ARGUMENTS), id="other arguments"),
@@ -62,3 +73,17 @@ def test_parts_that_do_not_belong_together_are_malformed(message: shim_pb2.Chain
 def test_a_creator_without_one_certificate_is_malformed(pem: bytes) -> None:
     with pytest.raises(Malformed):
         certificate_account("Org1MSP", pem)
+
+
+@given(st.data())
+def test_any_bytes_of_a_peer_give_a_transaction_or_malformed(data: st.DataObject) -> None:
+    message = start_message(propose(CLIENT, ARGUMENTS, START), ARGUMENTS)
+    raw = bytearray(message.proposal.proposal_bytes)
+    at = data.draw(st.integers(0, len(raw) - 1))
+    raw[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+    message.proposal.proposal_bytes = bytes(raw)
+    try:
+        transaction = read_transaction(message)
+    except Malformed:
+        return
+    assert transaction.arguments == ARGUMENTS

@@ -251,7 +251,7 @@ NOT_ENDORSED = {
     "role": (client_of_it, "does not satisfy"),
     "expired": (expired, "was not valid"),
     "no certificate": (no_certificate, "certificate"),
-    "no identity": (no_identity, "identity"),
+    "no identity": (no_identity, "SerializedIdentity"),
 }
 
 

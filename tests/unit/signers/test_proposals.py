@@ -217,7 +217,7 @@ def test_a_key_of_another_curve_is_refused(tmp_path: Path) -> None:
     path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     with pytest.raises(ConfigError, match="P-256"):
         p256_key(path)
-    path.write_bytes(b"-----BEGIN PRIVATE KEY-----\nnone\n")
+    path.write_bytes(b"-----BEGIN nothing of use\n")
     with pytest.raises(ConfigError, match="PKCS #8"):
         p256_key(path)
     path.write_bytes(b"f" * 64 + b"\n")
