@@ -57,12 +57,17 @@ async def _serve(folder: Path, port: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     network = open_network(folder, _CLOCK)
-    async with serving(network, port, _CLOCK) as opened:
+    async with serving(network, port, _CLOCK) as served:
         config = network.config
-        facts = {"ready": True, "port": opened, "channel": config.channel, "organisations": config.organisations}
+        facts = {"ready": True, "port": served.port, "channel": config.channel, "organisations": config.organisations}
         sys.stdout.write(json.dumps(facts) + "\n")
         sys.stdout.flush()
-        await stop.wait()
+        # A ledger that takes transactions in and makes no blocks of them is worse than none.
+        waiting = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait({waiting, served.ordering}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if served.ordering in done:
+            served.ordering.result()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     issued.add_argument("public_key", type=Path, help="file with the key, PEM")
     issued.add_argument("--msp", required=True, help=f"whose authority makes it out; {TLS}: that of TLS")
     issued.add_argument("--name", required=True, help="common name")
-    issued.add_argument("--role", choices=ROLES, default="client")
+    issued.add_argument("--role", choices=ROLES[1:], default="client")
     issued.set_defaults(action=_issue)
     run = commands.add_parser("run", help="serve the network until SIGTERM")
     run.add_argument("folder", type=Path)

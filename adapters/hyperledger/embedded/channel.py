@@ -10,7 +10,7 @@ from adapters.hyperledger.embedded.blockfile import BlockFile
 from adapters.hyperledger.embedded.blocks import FILTER, Sealer, commit_hash, commit_hash_of
 from adapters.hyperledger.embedded.hashing import block_hash, sha256
 from adapters.hyperledger.embedded.state import Key, Updates, Value, Version, WorldState
-from adapters.hyperledger.embedded.transactions import BadResults, read_action, read_event
+from adapters.hyperledger.embedded.transactions import read_header, read_stored
 from adapters.hyperledger.embedded.validation import Rules, Validated, validate
 from adapters.hyperledger.proto import common_pb2, peer_pb2
 from fabric.core.errors import ConfigError
@@ -124,7 +124,7 @@ class Channel:
         self.state.apply(validated.updates)
         self._commit_hash = commit_hash_of(block)
         for data, code in zip(block.data.data, validated.codes, strict=True):
-            transaction = read_event(data)[0].tx_id
+            transaction = read_header(data).tx_id
             if transaction:
                 self._transactions.setdefault(transaction, Committed(code, block.header.number))
         self._note(block)
@@ -139,11 +139,7 @@ def _written(block: common_pb2.Block, codes: Sequence[int]) -> Updates:
     for place, (data, code) in enumerate(zip(block.data.data, codes, strict=True)):
         if code != peer_pb2.VALID:
             continue
-        payload = common_pb2.Payload.FromString(common_pb2.Envelope.FromString(data).payload)
-        try:
-            action = read_action(payload.data)
-        except BadResults:
-            action = None
+        action = read_stored(data)
         version = Version(block.header.number, place)
         for namespace, written in (action.results if action else {}).items():
             for one in written.writes:

@@ -62,18 +62,24 @@ class Deliver:
             payload = common_pb2.Payload.FromString(envelope.payload)
             header = common_pb2.ChannelHeader.FromString(payload.header.channel_header)
             signer = common_pb2.SignatureHeader.FromString(payload.header.signature_header)
-            seek = orderer_pb2.SeekInfo.FromString(payload.data)
         except DecodeError:
             return common_pb2.BAD_REQUEST, None
         if header.channel_id != self._ledger.channel.name:
             return common_pb2.NOT_FOUND, None
         try:
+            seek = orderer_pb2.SeekInfo.FromString(payload.data)
             self._ledger.identities.verified(signer.creator, envelope.payload, envelope.signature)
+        except DecodeError:
+            return common_pb2.BAD_REQUEST, None
         except IdentityRefused:
             return common_pb2.FORBIDDEN, None
-        if not seek.HasField("start") or not seek.HasField("stop"):
+        if not seek.HasField("start") or not seek.HasField("stop") or self._is_backward(seek):
             return common_pb2.BAD_REQUEST, None
         return common_pb2.SUCCESS, seek
+
+    def _is_backward(self, seek: orderer_pb2.SeekInfo) -> bool:
+        height = self._ledger.channel.height
+        return seek.stop.HasField("specified") and start_of(seek.stop, height) < start_of(seek.start, height)
 
     async def _found(self, seek: orderer_pb2.SeekInfo) -> AsyncIterator[common_pb2.Block | None]:
         """Gives the blocks, and None for one that is not there and is not waited for."""
@@ -94,9 +100,9 @@ class Deliver:
         found = peer_pb2.FilteredBlock(channel_id=self._ledger.channel.name, number=block.header.number)
         for data, code in zip(block.data.data, block.metadata.metadata[FILTER], strict=True):
             header, event = read_event(data)
-            kind = common_pb2.HeaderType.Name(header.type)
-            name = peer_pb2.TxValidationCode.Name(code)
-            one = found.filtered_transactions.add(txid=header.tx_id, type=kind, tx_validation_code=name)
+            one = found.filtered_transactions.add(txid=header.tx_id)
+            # Numbers as they are: a client may have sent a type that has no name.
+            one.type, one.tx_validation_code = header.type, code  # type: ignore[assignment]
             if event is not None:
                 told = one.transaction_actions.chaincode_actions.add().chaincode_event
                 told.chaincode_id, told.tx_id, told.event_name = event.chaincode_id, event.tx_id, event.event_name

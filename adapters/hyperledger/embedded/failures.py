@@ -33,6 +33,14 @@ class Answering(Protocol):
         ...
 
 
+def unsatisfied(policy: str) -> str:
+    """Returns what a peer says where an implicit policy of all organisations is satisfied by none."""
+    return (
+        "implicit policy evaluation failed - 0 sub-policies were satisfied,"
+        f" but this policy requires 1 of the '{policy}' sub-policies to be satisfied"
+    )
+
+
 async def fail(
     context: Answering, code: grpc.StatusCode, message: str, details: Sequence[Detail] = (), address: str = ""
 ) -> NoReturn:

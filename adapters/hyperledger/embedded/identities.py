@@ -1,6 +1,7 @@
 """Identities: whose certificate it is, what it may do, and whether a signature is its own."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -26,8 +27,22 @@ _ORDERS: Final = {
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 
+_UNITS: Final = frozenset(ROLES[1:])
+_BAD: Final = (InvalidSignature, UnsupportedAlgorithm, x509.DuplicateExtension)
+MALFORMED: Final = "unknown, creator is malformed"
+
+
 class IdentityRefused(Exception):
-    """An identity that is nobody's here, or a signature that is not its own; the message says why."""
+    """An identity that is nobody's here, or a signature that is not its own; the message says why.
+
+    Attributes:
+        about: what a peer tells the client, no more than the organisation.
+    """
+
+    def __init__(self, reason: str, about: str = MALFORMED) -> None:
+        """Takes the reason, and what the client is told."""
+        super().__init__(reason)
+        self.about = about
 
 
 @dataclass(frozen=True)
@@ -68,15 +83,19 @@ class Identity:
 
     def has_role(self, role: str) -> bool:
         """Says whether it has a role: every one is a member, the others are organisational units of the subject."""
-        units = self.certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
-        return role == MEMBER or role in {unit.value for unit in units}
+        return role == MEMBER or role in _roles(self.certificate)
+
+    @property
+    def key(self) -> tuple[str, bytes]:
+        """What makes two identities the same one, however each was written."""
+        return self.msp, self.certificate.fingerprint(hashes.SHA256())
 
     def verify(self, message: bytes, signature: bytes) -> None:
         """Checks a signature; raises ``IdentityRefused``."""
         try:
             _verify(self.certificate.public_key(), message, signature)
-        except (InvalidSignature, ValueError) as error:
-            raise IdentityRefused(f"the signature of {self.msp} is invalid: {error}") from error
+        except (ValueError, *_BAD) as error:
+            raise IdentityRefused(f"the signature of {self.msp} is invalid: {error}", f"[{self.msp}]") from error
 
 
 @dataclass(frozen=True)
@@ -99,8 +118,10 @@ class Identities:
             if root is None:
                 raise IdentityRefused(f"MSP {given.mspid} is unknown")
             certificate = x509.load_pem_x509_certificate(given.id_bytes)
-            self._check(certificate, root)
-        except (DecodeError, ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
+            certificate.verify_directly_issued_by(root)
+            _check(certificate, given.mspid)
+            self._check_dates(certificate, given.mspid)
+        except (DecodeError, ValueError, TypeError, *_BAD) as error:
             raise IdentityRefused(f"the identity is not valid: {error!r}") from error
         return Identity(given.mspid, certificate, encoded)
 
@@ -110,17 +131,36 @@ class Identities:
         identity.verify(message, signature)
         return identity
 
-    def _check(self, certificate: x509.Certificate, root: x509.Certificate) -> None:
-        certificate.verify_directly_issued_by(root)
-        now = datetime.fromtimestamp(self.clock.unix_seconds(), UTC)
-        if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-            raise IdentityRefused(f"the certificate is valid until {certificate.not_valid_after_utc:%Y-%m-%d %H:%M}")
+    def has_ended(self, encoded: bytes) -> bool:
+        """Says whether an identity bears a certificate whose time is over; of one that cannot be read, it does not."""
         try:
-            constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-        except x509.ExtensionNotFound:
-            return
-        if constraints.ca:
-            raise IdentityRefused("the certificate of an authority is nobody's identity")
+            given = msp_pb2.SerializedIdentity.FromString(encoded)
+            certificate = x509.load_pem_x509_certificate(given.id_bytes)
+        except (DecodeError, ValueError, *_BAD):
+            return False
+        return self._now() > certificate.not_valid_after_utc
+
+    def _check_dates(self, certificate: x509.Certificate, msp: str) -> None:
+        if not certificate.not_valid_before_utc <= self._now() <= certificate.not_valid_after_utc:
+            until = f"{certificate.not_valid_after_utc:%Y-%m-%d %H:%M}"
+            raise IdentityRefused(f"the certificate is valid until {until}", f"[{msp}]")
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock.unix_seconds(), UTC)
+
+
+def _check(certificate: x509.Certificate, msp: str) -> None:
+    """Checks that a certificate is of nobody who makes certificates out, and of one role."""
+    with suppress(x509.ExtensionNotFound):
+        if certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+            raise IdentityRefused("the certificate of an authority is nobody's identity", f"[{msp}]")
+    if len(_roles(certificate)) != 1:
+        raise IdentityRefused(f"it must have one of the roles {', '.join(ROLES[1:])}", f"[{msp}]")
+
+
+def _roles(certificate: x509.Certificate) -> set[str]:
+    units = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+    return {str(unit.value) for unit in units} & _UNITS
 
 
 def _verify(key: object, message: bytes, signature: bytes) -> None:
@@ -128,7 +168,7 @@ def _verify(key: object, message: bytes, signature: bytes) -> None:
         key.verify(signature, message)
         return
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in _ORDERS:
-        raise IdentityRefused("the key is neither of P-256 or P-384 nor of Ed25519")
+        raise ValueError("the key is neither of P-256 or P-384 nor of Ed25519")
     if decode_dss_signature(signature)[1] > _ORDERS[key.curve.name] // 2:
-        raise IdentityRefused("Invalid S. Must be smaller than half the order")
+        raise ValueError("Invalid S. Must be smaller than half the order")
     key.verify(signature, message, ec.ECDSA(hashes.SHA256()))

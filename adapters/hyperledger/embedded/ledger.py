@@ -9,7 +9,7 @@ from typing import Self
 from adapters.hyperledger.embedded.blockfile import BlockFile
 from adapters.hyperledger.embedded.blocks import Sealer
 from adapters.hyperledger.embedded.channel import Channel
-from adapters.hyperledger.embedded.endorser import Peer
+from adapters.hyperledger.embedded.endorser import Peer, choose
 from adapters.hyperledger.embedded.identities import Identities
 from adapters.hyperledger.embedded.link import ChaincodeLink
 from adapters.hyperledger.embedded.network import Network
@@ -28,6 +28,7 @@ class Ledger:
         identities: who is who.
         policies: who must endorse, by chaincode.
         peers: one of each organisation.
+        plans: the peers that endorse where a client names none, by chaincode.
         orderer: takes transactions in.
         address: where it is reached, as errors name it.
     """
@@ -36,6 +37,7 @@ class Ledger:
     identities: Identities
     policies: dict[str, Policy]
     peers: dict[str, Peer]
+    plans: dict[str, list[Peer]]
     orderer: Orderer
     address: str
     _file: BlockFile
@@ -65,8 +67,9 @@ class Ledger:
             links += own.values()
             by_name = {chaincode: own[one.process] for chaincode, one in config.chaincodes.items()}
             peers[name] = Peer(member, channel, by_name)
-        orderer = Orderer(identities, config.batch, partial(channel.commit, rules))
-        return cls(channel, identities, policies, peers, orderer, address, file, links)
+        orderer = Orderer(config.channel, identities, config.batch, partial(channel.commit, rules))
+        plans = {name: choose(policy, list(peers.values())) for name, policy in policies.items()}
+        return cls(channel, identities, policies, peers, plans, orderer, address, file, links)
 
     @property
     def msp(self) -> str:
@@ -78,9 +81,10 @@ class Ledger:
         """The MSP ids."""
         return list(self.peers)
 
-    def start(self) -> None:
-        """Begins to make blocks."""
+    def start(self) -> asyncio.Task[None]:
+        """Begins to make blocks; returns what makes them."""
         self._ordering = asyncio.create_task(self.orderer.run())
+        return self._ordering
 
     async def aclose(self) -> None:
         """Ends; what was not in a block yet is forgotten, as a real orderer may forget it."""

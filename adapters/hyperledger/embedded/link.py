@@ -28,7 +28,7 @@ _Message = shim_pb2.ChaincodeMessage
 
 
 class ChaincodeGone(Exception):
-    """The chaincode process does not answer; the message says which and why."""
+    """The chaincode process does not answer a transaction, or not with a response; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class ChaincodeLink:
             return  # a keep-alive, or a transaction that nobody waits for any more
         if message.type in _ENDINGS:
             if not running.done.done():
-                running.done.set_result(_ENDINGS[message.type](message))
+                self._finish(running, message)
             return
         answer = _Message(type=_Message.RESPONSE, txid=message.txid, channel_id=message.channel_id)
         try:
@@ -139,6 +139,12 @@ class ChaincodeLink:
         except (KeyError, DecodeError) as error:
             answer.type, answer.payload = _Message.ERROR, f"[{message.type}] not answered: {error!r}".encode()
         await self._send(answer)
+
+    def _finish(self, running: _Running, message: shim_pb2.ChaincodeMessage) -> None:
+        try:
+            running.done.set_result(_ENDINGS[message.type](message))
+        except ChaincodeGone as error:
+            running.done.set_exception(error)
 
     def _fail(self, reason: str) -> None:
         for running in self._running.values():
@@ -166,11 +172,14 @@ def _start(proposal: Proposal) -> shim_pb2.ChaincodeMessage:
 
 def _completed(message: shim_pb2.ChaincodeMessage) -> Executed:
     event = message.chaincode_event if message.HasField("chaincode_event") else None
-    return Executed(peer_pb2.Response.FromString(message.payload), event)
+    try:
+        return Executed(peer_pb2.Response.FromString(message.payload), event)
+    except DecodeError as error:
+        raise ChaincodeGone("failed to unmarshal response") from error
 
 
 def _failed(message: shim_pb2.ChaincodeMessage) -> Executed:
-    return Executed(peer_pb2.Response(status=500, message=message.payload.decode(errors="replace")), None)
+    raise ChaincodeGone(f"transaction returned with failure: {message.payload.decode(errors='replace')}")
 
 
 def _get(running: _Running, payload: bytes) -> bytes:

@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 from google.protobuf.message import DecodeError
 
+from adapters.hyperledger.embedded.failures import unsatisfied
 from adapters.hyperledger.embedded.identities import Identities, IdentityRefused
 from adapters.hyperledger.embedded.network import BatchConfig
 from adapters.hyperledger.proto import common_pb2
@@ -16,24 +17,30 @@ from fabric.core.errors import StoreError
 RETRY_SECONDS: Final = 0.5
 """Between two attempts to store a block on a disk that does not take it."""
 MAX_WAITING: Final = 10_000
+_CONFIGS: Final = frozenset({common_pb2.CONFIG, common_pb2.CONFIG_UPDATE})
 _log = structlog.get_logger(__name__)
 Commit = Callable[[Sequence[bytes]], Awaitable[object]]
 
 
 class OrderRefused(Exception):
-    """An envelope that is not taken; ``status`` is what the orderer answers."""
+    """An envelope that is not taken; ``name`` is the status that the orderer answers."""
 
     def __init__(self, status: int, reason: str) -> None:
         """Takes the ``common.Status`` and the reason."""
         super().__init__(reason)
-        self.status = status
+        self.name = common_pb2.Status.Name(status)
+
+
+class OrdererHalted(Exception):
+    """The orderer takes nothing for now; the message says why."""
 
 
 class Orderer:
     """Orders the transactions of one channel."""
 
-    def __init__(self, identities: Identities, config: BatchConfig, commit: Commit) -> None:
-        """Takes who may write, the batch's limits, and who commits a block."""
+    def __init__(self, channel: str, identities: Identities, config: BatchConfig, commit: Commit) -> None:
+        """Takes the channel's id, who may write, the batch's limits, and who commits a block."""
+        self._channel = channel
         self._identities = identities
         self._config = config
         self._commit = commit
@@ -42,15 +49,15 @@ class Orderer:
         self._full = ""
 
     def take(self, envelope: common_pb2.Envelope) -> None:
-        """Takes an envelope into one of the next blocks; raises ``OrderRefused``."""
-        data = envelope.SerializeToString()
-        if len(data) > self._config.absolute_bytes:
-            reason = f"message payload is {len(data)} bytes and exceeds maximum allowed {self._config.absolute_bytes}"
-            raise OrderRefused(common_pb2.REQUEST_ENTITY_TOO_LARGE, reason)
+        """Takes an envelope into one of the next blocks; raises ``OrderRefused``, ``OrdererHalted``."""
+        size, most = len(envelope.payload) + len(envelope.signature), self._config.absolute_bytes
+        if size > most:
+            reason = f"message payload is {size} bytes and exceeds maximum allowed {most} bytes"
+            raise OrderRefused(common_pb2.BAD_REQUEST, reason)
         self._check(envelope)
         if self._full or len(self._waiting) >= MAX_WAITING:
-            raise OrderRefused(common_pb2.SERVICE_UNAVAILABLE, self._full or "too many transactions wait")
-        self._waiting.append(data)
+            raise OrdererHalted(self._full or "too many transactions wait")
+        self._waiting.append(envelope.SerializeToString())
         self._arrived.set()
 
     async def run(self) -> None:
@@ -90,10 +97,14 @@ class Orderer:
     def _check(self, envelope: common_pb2.Envelope) -> None:
         try:
             payload = common_pb2.Payload.FromString(envelope.payload)
+            header = common_pb2.ChannelHeader.FromString(payload.header.channel_header)
+            if header.channel_id != self._channel or header.type in _CONFIGS:
+                reason = f"no transaction of channel {self._channel}, or one that configures it"
+                raise OrderRefused(common_pb2.BAD_REQUEST, reason)
             signer = common_pb2.SignatureHeader.FromString(payload.header.signature_header)
             self._identities.verified(signer.creator, envelope.payload, envelope.signature)
         except DecodeError as error:
             raise OrderRefused(common_pb2.BAD_REQUEST, f"envelope cannot be read: {error}") from error
         except IdentityRefused as error:
-            reason = f"implicit policy evaluation failed: permission denied for /Channel/Writers: {error}"
+            reason = f"{unsatisfied('Writers')}: permission denied"
             raise OrderRefused(common_pb2.FORBIDDEN, reason) from error

@@ -52,12 +52,12 @@ def _take(policy: Policy, free: list[Identity]) -> list[Identity] | None:
             if identity.msp == policy.msp and identity.has_role(policy.role):
                 return free[:place] + free[place + 1 :]
         return None
-    missing = policy.needed
-    for rule in policy.rules:
-        left = _take(rule, free) if missing else None
+    held = 0
+    for rule in policy.rules:  # all of them, in their order, as real peers do: not those alone that are needed
+        left = _take(rule, free)
         if left is not None:
-            free, missing = left, missing - 1
-    return None if missing else free
+            free, held = left, held + 1
+    return free if held >= policy.needed else None
 
 
 class _Reader:

@@ -1,7 +1,9 @@
 """The server: the services of one ledger over TLS on 127.0.0.1."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 import grpc
@@ -21,9 +23,22 @@ MAX_BYTES: Final = 100 << 20
 STOP_SECONDS: Final = 1.0
 
 
+@dataclass(frozen=True)
+class Serving:
+    """A server that runs.
+
+    Attributes:
+        port: where.
+        ordering: makes blocks; ends only where something is wrong with this ledger itself.
+    """
+
+    port: int
+    ordering: asyncio.Task[None]
+
+
 @asynccontextmanager
-async def serving(network: Network, port: int, clock: Clock) -> AsyncIterator[int]:
-    """Serves a network for as long as the block lasts; gives the port.
+async def serving(network: Network, port: int, clock: Clock) -> AsyncIterator[Serving]:
+    """Serves a network for as long as the block lasts.
 
     Raises:
         ConfigError: the port is taken, or the blocks were spoiled.
@@ -38,10 +53,10 @@ async def serving(network: Network, port: int, clock: Clock) -> AsyncIterator[in
         raise ConfigError(f"port {port} of {HOST} is taken: choose another one") from error
     ledger = Ledger.open(network, clock, f"{HOST}:{opened}")
     server.add_generic_rpc_handlers((_gateway(Gateway(ledger)), _deliver(Deliver(ledger))))
-    ledger.start()
+    ordering = ledger.start()
     await server.start()
     try:
-        yield opened
+        yield Serving(opened, ordering)
     finally:
         await server.stop(STOP_SECONDS)
         await ledger.aclose()

@@ -28,8 +28,8 @@ class Simulation:
         return found.data if found else None
 
     def put(self, name: str, data: bytes) -> None:
-        """Notes a write."""
-        self._writes[name] = data
+        """Notes a write; no bytes are none, and delete."""
+        self._writes[name] = data or None
 
     def delete(self, name: str) -> None:
         """Notes a deletion."""

@@ -1,11 +1,13 @@
 """Validation: which transactions of a block take effect, with the codes that real peers give (``TxValidationCode``).
 
-First each one by itself, in the order of the real validator: headers and creator, one action, duplicates, endorsement
-policy. Then, in the order of the block, what it read against what is there now (MVCC, phantoms).
+First each one by itself, in the order of the real validator: headers and creator, one action, channel, duplicates,
+chaincode, results, endorsement policy. Then, in the order of the block, what it read against what is there now (MVCC,
+phantoms).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from google.protobuf.message import DecodeError
 
@@ -13,8 +15,14 @@ from adapters.hyperledger.embedded.hashing import sha256, transaction_id
 from adapters.hyperledger.embedded.identities import Identities, Identity, IdentityRefused
 from adapters.hyperledger.embedded.policies import Policy, is_satisfied
 from adapters.hyperledger.embedded.state import Key, Updates, Value, Version, WorldState, in_range
-from adapters.hyperledger.embedded.transactions import Action, BadResults, read_action
+from adapters.hyperledger.embedded.transactions import Action, BadAction, Given, read_action, read_given
 from adapters.hyperledger.proto import common_pb2, kvrwset_pb2, peer_pb2
+
+_OTHER_TYPES: Final[Mapping[int, int]] = {
+    common_pb2.CONFIG: peer_pb2.INVALID_CONFIG_TRANSACTION,
+    common_pb2.CONFIG_UPDATE: peer_pb2.UNSUPPORTED_TX_PAYLOAD,
+}
+"""Known types of transactions that are none of endorsers; a configuration never changes here."""
 
 
 class Invalid(Exception):
@@ -70,22 +78,20 @@ def _check(rules: Rules, data: bytes, seen: set[str]) -> Action:
     """Checks a transaction by itself, and that it is the first of its id; returns its action."""
     envelope, payload = _payload(data)
     header, signature = _headers(payload)
-    if header.type != common_pb2.ENDORSER_TRANSACTION:
-        raise Invalid(peer_pb2.UNKNOWN_TX_TYPE)
-    if header.epoch or not signature.nonce or not signature.creator:
-        raise Invalid(peer_pb2.BAD_COMMON_HEADER)
     try:
         rules.identities.verified(signature.creator, envelope.payload, envelope.signature)
     except IdentityRefused as error:
         raise Invalid(peer_pb2.BAD_CREATOR_SIGNATURE) from error
+    if header.type != common_pb2.ENDORSER_TRANSACTION:
+        raise Invalid(_OTHER_TYPES[header.type])
     if header.tx_id != transaction_id(signature.nonce, signature.creator):
         raise Invalid(peer_pb2.BAD_PROPOSAL_TXID)
+    given = _given(payload)
     if header.channel_id != rules.channel:
         raise Invalid(peer_pb2.TARGET_CHAIN_NOT_FOUND)
-    action = _action(payload)
     if rules.is_known(header.tx_id):
         raise Invalid(peer_pb2.DUPLICATE_TXID)
-    _check_chaincode(rules, header, action)
+    action = _check_chaincode(rules, header, given)
     if header.tx_id in seen:
         raise Invalid(peer_pb2.DUPLICATE_TXID)
     seen.add(header.tx_id)
@@ -95,6 +101,9 @@ def _check(rules: Rules, data: bytes, seen: set[str]) -> Action:
 def _payload(data: bytes) -> tuple[common_pb2.Envelope, common_pb2.Payload]:
     try:
         envelope = common_pb2.Envelope.FromString(data)
+    except DecodeError as error:
+        raise Invalid(peer_pb2.INVALID_OTHER_REASON) from error
+    try:
         return envelope, common_pb2.Payload.FromString(envelope.payload)
     except DecodeError as error:
         raise Invalid(peer_pb2.BAD_PAYLOAD) from error
@@ -102,52 +111,64 @@ def _payload(data: bytes) -> tuple[common_pb2.Envelope, common_pb2.Payload]:
 
 def _headers(payload: common_pb2.Payload) -> tuple[common_pb2.ChannelHeader, common_pb2.SignatureHeader]:
     try:
-        return (
-            common_pb2.ChannelHeader.FromString(payload.header.channel_header),
-            common_pb2.SignatureHeader.FromString(payload.header.signature_header),
-        )
+        header = common_pb2.ChannelHeader.FromString(payload.header.channel_header)
+        signature = common_pb2.SignatureHeader.FromString(payload.header.signature_header)
     except DecodeError as error:
         raise Invalid(peer_pb2.BAD_COMMON_HEADER) from error
+    is_known = header.type == common_pb2.ENDORSER_TRANSACTION or header.type in _OTHER_TYPES
+    if not is_known or header.epoch or not signature.nonce or not signature.creator:
+        raise Invalid(peer_pb2.BAD_COMMON_HEADER)
+    return header, signature
 
 
-def _action(payload: common_pb2.Payload) -> Action:
+def _given(payload: common_pb2.Payload) -> Given:
     try:
-        action = read_action(payload.data)
+        given = read_given(payload.data)
+        signer = common_pb2.SignatureHeader.FromString(given.header) if given else common_pb2.SignatureHeader()
     except DecodeError as error:
-        raise Invalid(peer_pb2.BAD_PAYLOAD) from error
-    except BadResults as error:
-        raise Invalid(peer_pb2.BAD_RWSET) from error
-    if action is None or action.header != payload.header.signature_header:
+        raise Invalid(peer_pb2.INVALID_ENDORSER_TRANSACTION) from error
+    # Real peers do not compare the header, which nothing else speaks of: an endorser signed one, and it is this one.
+    if given is None or given.header != payload.header.signature_header or not signer.nonce or not signer.creator:
         raise Invalid(peer_pb2.INVALID_ENDORSER_TRANSACTION)
-    if action.hash != sha256(payload.header.channel_header, action.header, action.payload):
+    if given.hash != sha256(payload.header.channel_header, given.header, given.payload):
         raise Invalid(peer_pb2.INVALID_ENDORSER_TRANSACTION)
+    return given
+
+
+def _check_chaincode(rules: Rules, header: common_pb2.ChannelHeader, given: Given) -> Action:
+    named = _named(header)
+    try:
+        action = read_action(given)
+    except BadAction as error:
+        raise Invalid(error.code) from error
+    if not named or named != action.chaincode or not action.version or named not in rules.policies:
+        raise Invalid(peer_pb2.INVALID_CHAINCODE)
+    if action.event is not None and action.event.chaincode_id != named:
+        raise Invalid(peer_pb2.INVALID_OTHER_REASON)
+    if any(namespace != named for namespace, written in action.results.items() if written.writes):
+        raise Invalid(peer_pb2.INVALID_CHAINCODE)
+    if not is_satisfied(rules.policies[named], _endorsers(rules.identities, given)):
+        raise Invalid(peer_pb2.ENDORSEMENT_POLICY_FAILURE)
     return action
 
 
-def _check_chaincode(rules: Rules, header: common_pb2.ChannelHeader, action: Action) -> None:
+def _named(header: common_pb2.ChannelHeader) -> str:
     try:
-        named = peer_pb2.ChaincodeHeaderExtension.FromString(header.extension).chaincode_id.name
+        return peer_pb2.ChaincodeHeaderExtension.FromString(header.extension).chaincode_id.name
     except DecodeError as error:
         raise Invalid(peer_pb2.BAD_HEADER_EXTENSION) from error
-    policy = rules.policies.get(action.chaincode)
-    if policy is None or named != action.chaincode:
-        raise Invalid(peer_pb2.INVALID_CHAINCODE)
-    if action.event is not None and action.event.chaincode_id != action.chaincode:
-        raise Invalid(peer_pb2.INVALID_OTHER_REASON)
-    if any(namespace != action.chaincode for namespace, written in action.results.items() if written.writes):
-        raise Invalid(peer_pb2.ILLEGAL_WRITESET)
-    if not is_satisfied(policy, _endorsers(rules.identities, action)):
-        raise Invalid(peer_pb2.ENDORSEMENT_POLICY_FAILURE)
 
 
-def _endorsers(identities: Identities, action: Action) -> list[Identity]:
-    found: dict[bytes, Identity] = {}
-    for endorsement in action.endorsements:
+def _endorsers(identities: Identities, given: Given) -> list[Identity]:
+    """Returns who endorsed, each once, however often and in whatever writing it is named."""
+    found: dict[tuple[str, bytes], Identity] = {}
+    for endorsement in given.endorsements:
         try:
-            message = action.response + endorsement.endorser
-            found[endorsement.endorser] = identities.verified(endorsement.endorser, message, endorsement.signature)
+            message = given.response + endorsement.endorser
+            identity = identities.verified(endorsement.endorser, message, endorsement.signature)
         except IdentityRefused:
             continue  # it counts as none; the policy says whether the others are enough
+        found.setdefault(identity.key, identity)
     return list(found.values())
 
 

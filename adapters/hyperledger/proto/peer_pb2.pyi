@@ -260,6 +260,14 @@ class ChaincodeActionPayload(_message.Message):
     action: ChaincodeEndorsedAction
     def __init__(self, chaincode_proposal_payload: _Optional[bytes] = ..., action: _Optional[_Union[ChaincodeEndorsedAction, _Mapping]] = ...) -> None: ...
 
+class ProcessedTransaction(_message.Message):
+    __slots__ = ("transactionEnvelope", "validationCode")
+    TRANSACTIONENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATIONCODE_FIELD_NUMBER: _ClassVar[int]
+    transactionEnvelope: _common_pb2.Envelope
+    validationCode: int
+    def __init__(self, transactionEnvelope: _Optional[_Union[_common_pb2.Envelope, _Mapping]] = ..., validationCode: _Optional[int] = ...) -> None: ...
+
 class FilteredChaincodeAction(_message.Message):
     __slots__ = ("chaincode_event",)
     CHAINCODE_EVENT_FIELD_NUMBER: _ClassVar[int]
