@@ -2,14 +2,18 @@
 
 import argparse
 import asyncio
+import io
 import json
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO, cast
 
 import structlog
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_public_key
+from typing_extensions import override
 
 from adapters.hyperledger.embedded.identities import ROLES
 from adapters.hyperledger.embedded.network import TLS, NetworkConfig, authority_for, init, open_network
@@ -20,10 +24,29 @@ from fabric.core.errors import ConfigError, FabricError
 _CLOCK = SystemClock()
 
 
+class _Log(io.TextIOBase):
+    """Standard error, where a line that cannot be written is lost: a log on a full disk must not end the ledger."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @override
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    @override
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
 def main(arguments: list[str]) -> int:
     """Runs the command; returns the exit code."""
     chosen = _parser().parse_args(arguments)
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for what is read
+    log = cast("TextIO", _Log(sys.stderr))  # stdout is for what is read
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(log))
     try:
         chosen.action(chosen)
     except FabricError as error:

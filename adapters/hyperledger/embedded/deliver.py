@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from google.protobuf.message import DecodeError
 
 from adapters.hyperledger.embedded.blocks import FILTER
@@ -16,6 +18,18 @@ Shape = Callable[[common_pb2.Block], peer_pb2.DeliverResponse]
 _FAIL_IF_NOT_READY: Final = orderer_pb2.SeekInfo.FAIL_IF_NOT_READY
 
 
+WINDOW_SECONDS: Final = 900
+"""By which a question's time may differ from that of a peer."""
+
+
+class _Ended(Exception):
+    """The stream ends with a status that is no success."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(common_pb2.Status.Name(status))
+        self.status = status
+
+
 class Deliver:
     """Answers questions for blocks."""
 
@@ -26,63 +40,66 @@ class Deliver:
     async def blocks(
         self,
         asked: AsyncIterator[common_pb2.Envelope],
-        _context: Any,  # noqa: ANN401
+        context: Any,  # noqa: ANN401 - generic in types that nobody here needs
     ) -> AsyncIterator[peer_pb2.DeliverResponse]:
         """Gives whole blocks."""
-        async for response in self._deliver(asked, lambda block: peer_pb2.DeliverResponse(block=block)):
+        async for response in self._deliver(asked, _whole, certificate_hash(context)):
             yield response
 
     async def filtered(
         self,
         asked: AsyncIterator[common_pb2.Envelope],
-        _context: Any,  # noqa: ANN401
+        context: Any,  # noqa: ANN401 - generic in types that nobody here needs
     ) -> AsyncIterator[peer_pb2.DeliverResponse]:
         """Gives what every transaction came to, without what it holds."""
-        async for response in self._deliver(asked, self._filtered):
+        async for response in self._deliver(asked, self._filtered, certificate_hash(context)):
             yield response
 
     async def _deliver(
-        self, asked: AsyncIterator[common_pb2.Envelope], shape: Shape
+        self, asked: AsyncIterator[common_pb2.Envelope], shape: Shape, certificate: bytes
     ) -> AsyncIterator[peer_pb2.DeliverResponse]:
         async for envelope in asked:
-            status, seek = self._seek(envelope)
-            if seek is not None:
-                async for block in self._found(seek):
-                    if block is None:
-                        status = common_pb2.NOT_FOUND
-                        break
+            try:
+                async for block in self._found(self._seek(envelope, certificate)):
                     yield shape(block)
-            yield peer_pb2.DeliverResponse(status=common_pb2.Status.Name(status))
-            if status != common_pb2.SUCCESS:
+            except _Ended as end:
+                yield peer_pb2.DeliverResponse(status=common_pb2.Status.Name(end.status))
                 return
+            yield peer_pb2.DeliverResponse(status="SUCCESS")
 
-    def _seek(self, envelope: common_pb2.Envelope) -> tuple[int, orderer_pb2.SeekInfo | None]:
-        """Returns what is asked for, or why it is not given."""
+    def _seek(self, envelope: common_pb2.Envelope, certificate: bytes) -> orderer_pb2.SeekInfo:
+        """Returns what is asked for, checked in the order of real peers; raises ``_Ended``."""
         try:
             payload = common_pb2.Payload.FromString(envelope.payload)
             header = common_pb2.ChannelHeader.FromString(payload.header.channel_header)
             signer = common_pb2.SignatureHeader.FromString(payload.header.signature_header)
-        except DecodeError:
-            return common_pb2.BAD_REQUEST, None
+        except DecodeError as error:
+            raise _Ended(common_pb2.BAD_REQUEST) from error
+        if not self._is_now(header) or (certificate and header.tls_cert_hash != certificate):
+            raise _Ended(common_pb2.BAD_REQUEST)
         if header.channel_id != self._ledger.channel.name:
-            return common_pb2.NOT_FOUND, None
+            raise _Ended(common_pb2.NOT_FOUND)
         try:
             seek = orderer_pb2.SeekInfo.FromString(payload.data)
             self._ledger.identities.verified(signer.creator, envelope.payload, envelope.signature)
-        except DecodeError:
-            return common_pb2.BAD_REQUEST, None
-        except IdentityRefused:
-            return common_pb2.FORBIDDEN, None
+        except DecodeError as error:
+            raise _Ended(common_pb2.BAD_REQUEST) from error
+        except IdentityRefused as error:
+            raise _Ended(common_pb2.FORBIDDEN) from error
         if not seek.HasField("start") or not seek.HasField("stop") or self._is_backward(seek):
-            return common_pb2.BAD_REQUEST, None
-        return common_pb2.SUCCESS, seek
+            raise _Ended(common_pb2.BAD_REQUEST)
+        return seek
+
+    def _is_now(self, header: common_pb2.ChannelHeader) -> bool:
+        now = self._ledger.identities.clock.unix_seconds()
+        return header.HasField("timestamp") and abs(header.timestamp.seconds - now) <= WINDOW_SECONDS
 
     def _is_backward(self, seek: orderer_pb2.SeekInfo) -> bool:
         height = self._ledger.channel.height
         return seek.stop.HasField("specified") and start_of(seek.stop, height) < start_of(seek.start, height)
 
-    async def _found(self, seek: orderer_pb2.SeekInfo) -> AsyncIterator[common_pb2.Block | None]:
-        """Gives the blocks, and None for one that is not there and is not waited for."""
+    async def _found(self, seek: orderer_pb2.SeekInfo) -> AsyncIterator[common_pb2.Block]:
+        """Gives the blocks; raises ``_Ended`` for one that is not there and is not waited for."""
         channel = self._ledger.channel
         start = start_of(seek.start, channel.height)
         stop = start_of(seek.stop, channel.height)
@@ -92,8 +109,7 @@ class Deliver:
             return
         for number in range(start, stop + 1):
             if number >= channel.height:
-                yield None
-                return
+                raise _Ended(common_pb2.NOT_FOUND)
             yield channel.blocks[number]
 
     def _filtered(self, block: common_pb2.Block) -> peer_pb2.DeliverResponse:
@@ -107,3 +123,13 @@ class Deliver:
                 told = one.transaction_actions.chaincode_actions.add().chaincode_event
                 told.chaincode_id, told.tx_id, told.event_name = event.chaincode_id, event.tx_id, event.event_name
         return peer_pb2.DeliverResponse(filtered_block=found)
+
+
+def _whole(block: common_pb2.Block) -> peer_pb2.DeliverResponse:
+    return peer_pb2.DeliverResponse(block=block)
+
+
+def certificate_hash(context: Any) -> bytes:  # noqa: ANN401 - generic in types that nobody here needs
+    """Returns the SHA-256 of the certificate that a client showed, to which its questions are bound; else nothing."""
+    shown = context.auth_context().get("x509_pem_cert")
+    return x509.load_pem_x509_certificate(shown[0]).fingerprint(hashes.SHA256()) if shown else b""

@@ -23,6 +23,12 @@ from adapters.hyperledger.proto import peer_pb2, queryresult_pb2, shim_pb2
 SECONDS: Final = 30.0
 """Within which a transaction ends, and within which a process registers."""
 MAX_BYTES: Final = 100 << 20
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MAX_BYTES),
+    ("grpc.max_send_message_length", MAX_BYTES),
+    # Dialled anew is dialled at once, whoever else of this process failed to reach the same address a moment ago.
+    ("grpc.use_local_subchannel_pool", 1),
+)
 _METHOD: Final = "/protos.Chaincode/Connect"
 _Message = shim_pb2.ChaincodeMessage
 
@@ -87,19 +93,21 @@ class ChaincodeLink:
             if self._reader is not None and not self._reader.done():
                 return
             await self._hang_up("dialled anew")
-            sizes = [("grpc.max_receive_message_length", MAX_BYTES), ("grpc.max_send_message_length", MAX_BYTES)]
-            self._channel = grpc.aio.insecure_channel(self._address, options=sizes)
+            self._channel = grpc.aio.insecure_channel(self._address, options=_OPTIONS)
             connect = self._channel.stream_stream(_METHOD, _Message.SerializeToString, _Message.FromString)
             self._stream = connect()
             try:
                 await asyncio.wait_for(self._register(), SECONDS)
-            except (TimeoutError, grpc.aio.AioRpcError, DecodeError) as error:
-                raise ChaincodeGone(f"no chaincode registers at {self._address}: {error!r}") from error
+            except TimeoutError:
+                raise ChaincodeGone("timeout expired while starting chaincode") from None
+            except (grpc.aio.AioRpcError, DecodeError) as error:
+                reason = error.details() if isinstance(error, grpc.aio.AioRpcError) else str(error)
+                raise ChaincodeGone(f"could not launch chaincode {self._package}: {reason}") from error
             self._reader = asyncio.create_task(self._read())
 
     async def _register(self) -> None:
-        first = await self._stream.read()
-        if first is grpc.aio.EOF or first.type != _Message.REGISTER:
+        first = await self._received()
+        if first is None or first.type != _Message.REGISTER:
             raise ChaincodeGone(f"what answers at {self._address} registers no chaincode")
         name = peer_pb2.ChaincodeID.FromString(first.payload).name
         if name != self._package:
@@ -118,12 +126,21 @@ class ChaincodeLink:
     async def _read(self) -> None:
         reason = f"the chaincode at {self._address} went away"
         try:
-            while (message := await self._stream.read()) is not grpc.aio.EOF:
+            while (message := await self._received()) is not None:
                 await self._take(message)
         except (grpc.aio.AioRpcError, DecodeError, ValueError, ChaincodeGone) as error:
             reason = f"{reason}: {error!r}"
         finally:
             self._fail(reason)
+
+    async def _received(self) -> shim_pb2.ChaincodeMessage | None:
+        """Returns the next message, None at the end of the stream; raises ``ChaincodeGone`` for what is no message."""
+        message = await self._stream.read()
+        if message is grpc.aio.EOF:
+            return None
+        if not isinstance(message, _Message):  # gRPC gives None for bytes that it could not read, and logs them
+            raise ChaincodeGone(f"the chaincode at {self._address} sends what is no message")
+        return message
 
     async def _take(self, message: shim_pb2.ChaincodeMessage) -> None:
         running = self._running.get((message.channel_id, message.txid))

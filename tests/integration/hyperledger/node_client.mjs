@@ -430,6 +430,18 @@ row('a range that ends before it begins', async () => {
     const { status } = await deliver('user', specified(3), specified(1));
     return expect(status === 400, status);
 });
+row('a question for blocks without its time', async () => {
+    const { status } = await deliver('user', specified(0), newest(), { time: null });
+    return expect(status === 400, status);
+});
+row('a question for blocks of an hour ago', async () => {
+    const { status } = await deliver('user', specified(0), newest(), { time: new Date(Date.now() - 3_600_000) });
+    return expect(status === 400, status);
+});
+row('a question for blocks of another connection', async () => {
+    const { status } = await deliver('user', specified(0), newest(), { hash: Buffer.alloc(32, 1) });
+    return expect(status === (config.tls.certificate ? 400 : 200), status);
+});
 row('blocks of an unknown channel', async () => {
     const { status } = await deliver('user', specified(0), newest(), { channel: 'ghost' });
     return expect(status === 404, status);

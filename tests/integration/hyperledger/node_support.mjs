@@ -20,8 +20,14 @@ const CREDENTIALS = grpc.credentials.createSsl(
 const MESSAGES = { 'grpc.max_receive_message_length': -1 };
 export const client = new grpc.Client(config.endpoint, CREDENTIALS, MESSAGES);
 
+const TLS_HASH = config.tls.certificate
+    ? sha256(new crypto.X509Certificate(fs.readFileSync(config.tls.certificate)).raw) : undefined;
+
 export const text = (bytes) => Buffer.from(bytes ?? []).toString();
-export const sha256 = (...parts) => crypto.createHash('sha256').update(Buffer.concat(parts)).digest();
+
+export function sha256(...parts) {
+    return crypto.createHash('sha256').update(Buffer.concat(parts)).digest();
+}
 
 export function user(name) {
     const { msp, certificate, key } = config.users[name];
@@ -50,6 +56,7 @@ export function connect(name, changes = {}) {
         endorseOptions: soon(30),
         submitOptions: soon(30),
         commitStatusOptions: soon(30),
+        tlsClientCertificateHash: TLS_HASH,
         ...changes,
     });
 }
@@ -164,18 +171,20 @@ export const specified = (number) => new orderer.SeekPosition().setSpecified(
 export const newest = () => new orderer.SeekPosition().setNewest(new orderer.SeekNewest());
 
 // Asks for blocks below the client's interface; returns blocks and the status that ends them.
-export function deliver(name, start, stop, { channel = config.channel, waits = false, method = 'Deliver' } = {}) {
+export function deliver(name, start, stop, changes = {}) {
+    const { channel = config.channel, waits = false, method = 'Deliver', ...header } = changes;
     const seek = new orderer.SeekInfo().setStart(start).setStop(stop);
     seek.setBehavior(orderer.SeekInfo.SeekBehavior[waits ? 'BLOCK_UNTIL_READY' : 'FAIL_IF_NOT_READY']);
-    return deliverBytes(name, seek.serializeBinary(), channel, method);
+    return deliverBytes(name, seek.serializeBinary(), method, { channel, time: new Date(), hash: TLS_HASH, ...header });
 }
 
-async function deliverBytes(name, data, channelId, method) {
+async function deliverBytes(name, data, method, { channel, time, hash }) {
     const { mspId, credentials } = user(name);
     const creator = new protos.msp.SerializedIdentity().setMspid(mspId).setIdBytes(credentials).serializeBinary();
-    const about = new common.ChannelHeader().setType(common.HeaderType.DELIVER_SEEK_INFO).setChannelId(channelId);
+    const about = new common.ChannelHeader().setType(common.HeaderType.DELIVER_SEEK_INFO).setChannelId(channel);
     const { Timestamp } = require('google-protobuf/google/protobuf/timestamp_pb.js');
-    about.setTimestamp(Timestamp.fromDate(new Date()));
+    if (time) about.setTimestamp(Timestamp.fromDate(time));
+    if (hash) about.setTlsCertHash(hash);
     const signature = new common.SignatureHeader().setCreator(creator).setNonce(crypto.randomBytes(24));
     const header = new common.Header().setChannelHeader(about.serializeBinary());
     header.setSignatureHeader(signature.serializeBinary());
