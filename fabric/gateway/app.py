@@ -15,6 +15,7 @@ from fabric.attesters.appraiser.client import AppraiserProcess, launch_appraiser
 from fabric.attesters.appraiser.files import AppraiserFolder
 from fabric.bundles.source import BundleSource
 from fabric.core import plugins
+from fabric.core.canonical import JsonObject
 from fabric.core.clock import Clock
 from fabric.core.collector import spare_the_collector
 from fabric.core.crashpoint import Reached
@@ -27,7 +28,7 @@ from fabric.gateway.effects import PolicyFile, effects_of_start
 from fabric.gateway.enclaves import Enclaves
 from fabric.gateway.endpoint import LOCAL_CALLER, Endpoint, OpenLedger, write_ledgers
 from fabric.gateway.flow import bundle_of, open_flow
-from fabric.gateway.founding import Identity, Standing, attester_key, make_identity, raise_ledgers
+from fabric.gateway.founding import Identity, Standing, attester_key, client_key, make_identity, raise_ledgers
 from fabric.gateway.keeper import RayKeeper
 from fabric.gateway.ledgers import Ledgers, open_ledgers
 from fabric.gateway.membership import member_of
@@ -42,7 +43,7 @@ from fabric.gateway.trusting import appraisal_policy, relying_policy
 from fabric.invoke.admission import Desk
 from fabric.invoke.catalogue import Catalogue
 from fabric.invoke.pipeline import Pipeline
-from fabric.ledger.devnet import EvmAccount
+from fabric.ledger.devnet import ChannelClient, EvmAccount
 from fabric.relay.relay import AT_ENCLAVE
 from fabric.runtime.cluster import Cluster, ClusterConfig
 from fabric.runtime.member import Member
@@ -246,11 +247,18 @@ def _open_ledgers(ground: Ground) -> dict[str, OpenLedger]:
     return {
         item.name: OpenLedger(
             item.founded.destination,
-            item.founded.settings,
+            _settings(ground, item),
             ground.identity.relayer if isinstance(item.founded.signer, EvmAccount) else b"",
         )
         for item in ground.standing
     }
+
+
+def _settings(ground: Ground, item: Standing) -> JsonObject:
+    """Returns a ledger's settings for the commands, which ask a channel's peers in the name of the fabric's client."""
+    if not isinstance(item.founded.signer, ChannelClient):
+        return item.founded.settings
+    return {"key": str(client_key(ground.state).absolute()), **item.founded.settings}
 
 
 def _cluster_config(ground: Ground, member: Member | None) -> ClusterConfig:

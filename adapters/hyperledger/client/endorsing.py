@@ -24,7 +24,7 @@ Verify = Callable[[Endorsed, int], None]
 """Checks endorsers' signatures against a policy, at a time in Unix seconds; raises ``UntrueAnswer``."""
 _REFUSED: Final = re.compile(r"chaincode response 5\d\d, (.*)", re.DOTALL)
 _APART: Final = "ProposalResponsePayloads do not match"
-_ATTEMPTS: Final = 6
+_ATTEMPTS: Final = 20
 _PAUSE_SECONDS: Final = 0.1
 _EXECUTED: Final = (grpc.StatusCode.ABORTED, grpc.StatusCode.UNKNOWN)
 

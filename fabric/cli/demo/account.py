@@ -31,6 +31,7 @@ class Ending:
     Attributes:
         folder: folder of the run.
         ready: what ``up`` printed when it was ready.
+        ledgers: what stands behind each ledger.
         bundle: what ``build`` and ``publish`` printed.
         verdict: the contract's state after its judgement.
         consumed: locator and cost of the record consumed from the batch.
@@ -46,6 +47,7 @@ class Ending:
 
     folder: Path
     ready: JsonObject = field(default_factory=dict)
+    ledgers: dict[str, str] = field(default_factory=dict)
     bundle: JsonObject = field(default_factory=dict)
     verdict: JsonObject = field(default_factory=dict)
     consumed: JsonObject = field(default_factory=dict)
@@ -85,6 +87,7 @@ def to_document(ending: Ending) -> dict[str, object]:
         "parts": {name: round(value, 3) for name, value in ending.seconds.items() if name != "total"},
         "bundle": ending.bundle,
         "fabric": ending.ready,
+        "ledgers": ending.ledgers,
         "contract": ending.verdict,
         "consumed": ending.consumed,
         "messages": [_message(told) for told in ending.messages],
@@ -126,7 +129,7 @@ def print_account(ending: Ending) -> None:
 def _chapters(ending: Ending) -> list[tuple[str, list[str]]]:
     return [
         ("1. A cryptlet, built, measured, signed, published", _facts(ending.bundle)),
-        ("2. A fabric, attested and registered on its ledgers", _facts(ending.ready)),
+        ("2. A fabric, attested and registered on its ledgers", _facts({**ending.ready, **ending.ledgers})),
         ("3. A contract on Ethereum asked for judgement and got it", _verdict(ending.verdict)),
         ("4. Further shipments, streamed, anchored, one of them consumed", _anchors(ending)),
         ("5. A rejected shipment claimed from two insurers on another ledger", _claims(ending)),
@@ -152,6 +155,7 @@ def _verdict(contract: JsonObject) -> list[str]:
     return _facts(facts | (judgement if isinstance(judgement, dict) else {}))
 
 
+_STATES: Final = ("sent", "delivered", "acknowledged")
 _ASSERTED: Final = (
     "    final is the fabric's view, 4 blocks deep; a plain development chain has no seals, so that offline",
     "    its receipts count as included, asserted by the operator's node",
@@ -191,12 +195,14 @@ def _claims(ending: Ending) -> list[str]:
 
 
 def _post(ending: Ending) -> list[str]:
-    lines = []
-    for told in ending.post:
-        places = [f"{step.state} in {step.ledger} {step.locator[:16]}" for step in told.trace.steps if step.locator]
-        lines.append(f"{told.what}: {told.trace.message.state}")
-        lines += [f"    {place}" for place in places]
-    return lines
+    return [f"{told.what}: {told.trace.message.state}; {_way(told)}" for told in ending.post]
+
+
+def _way(told: Told) -> str:
+    """Returns where a message was sent, delivered and acknowledged; transactions are in the JSON document."""
+    steps = [step for step in told.trace.steps if step.locator]
+    places = {step.state: f"{step.ledger} {step.locator.partition(' tx ')[0]}" for step in steps}
+    return ", ".join(f"{state} in {places[state]}" for state in _STATES if state in places)
 
 
 def _verification(ending: Ending) -> list[str]:

@@ -47,12 +47,12 @@ class Story:
         ``poa`` takes a proof-of-authority network for the Ethereum ledger, instead of anvil.
         """
         self._folder = folder
-        self._ledgers = _POA if poa else ""
+        self._network = _POA if poa else ""
         self._shipments = shipments
         self._seed = seed
         self._progress = progress
         self._clock = SystemClock()
-        self._ending = Ending(folder)
+        self._ending = Ending(folder, ledgers=_LEDGERS | {"ethereum": _GETH if poa else _ANVIL})
         self._state = folder / "state"
 
     async def tell(self) -> Ending:
@@ -84,7 +84,7 @@ class Story:
         self._ending.bundle = built | published
         config = self._folder / "cryptlet-fabric.toml"
         text = _CONFIG.format(state=self._state, registry=registry, publisher=published["publisher"])
-        config.write_text(text + self._ledgers)
+        config.write_text(text + self._network)
         return config, Measurement(parse_word(published["measurement"], "measurement"))
 
     @asynccontextmanager
@@ -260,6 +260,12 @@ class Story:
         return self._folder / "proofs" / f"{invocation.hex()[:16]}.{ledger}.proof.json"
 
 
+_LEDGERS: Final = {
+    "native": "an append-only log with a sequencer of the fabric's own",
+    "hyperledger": "the embedded ledger: the real protocol, one process with every organisation's keys",
+}
+_ANVIL: Final = "anvil, an EVM node for development"
+_GETH: Final = "three geth signers, a proof-of-authority network"
 _CONFIG: Final = """\
 state = "{state}"
 registry = "{registry}"
