@@ -1,6 +1,6 @@
 """The official Node client, row by row, on the embedded ledger; on a real network too where one is configured.
 
-``CRYPTLET_HYPERLEDGER_NODE`` names a JSON file for the script: endpoint, tls, channel, chaincode (``hl_kv``), users,
+``HYPERLEDGER_NODE`` names a JSON file for the script: endpoint, tls, channel, chaincode (``hl_kv``), users,
 orderers; see ``hl_node.make_users`` for the users.
 """
 
@@ -18,7 +18,7 @@ from tests.support.hl_kv_network import CHAINCODE, CHANNEL, KvNetwork, kv_networ
 from tests.support.hl_node import SCRIPT, Row, make_users, run_node
 
 pytestmark = pytest.mark.hyperledger
-REAL = os.environ.get("CRYPTLET_HYPERLEDGER_NODE")
+REAL = os.environ.get("HYPERLEDGER_NODE")
 NETWORKS = ["embedded", "embedded with client certificates", *(["real"] if REAL else [])]
 ROWS = [
     line.partition("'")[2].partition("'")[0] for line in SCRIPT.read_text().splitlines() if line.startswith("row('")
