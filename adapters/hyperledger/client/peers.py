@@ -13,7 +13,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError, Message
 
 from adapters.hyperledger.proto import common_pb2, gateway_pb2, peer_pb2, rpc_pb2
-from fabric.core.errors import LedgerUnavailable
+from fabric.core.errors import LedgerSilent, LedgerUnavailable
 
 Ask = TypeVar("Ask", bound=Message)
 Tell = TypeVar("Tell", bound=Message)
@@ -22,6 +22,7 @@ _DETAILS: Final = "grpc-status-details-bin"
 _MAX_TEXT: Final = 500
 _RECONNECT_MILLISECONDS: Final = 5_000
 _DELIVER: Final = "/protos.Deliver/Deliver"
+_SILENT: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,12 @@ class PeerError(LedgerUnavailable):
         super().__init__(message)
         self.status = status
         self.details = tuple(details)
+
+
+class PeerSilent(PeerError, LedgerSilent):
+    """No peer answered in its time: what is asked of it next would wait as long."""
+
+    code = LedgerSilent.code
 
 
 @dataclass(frozen=True)
@@ -212,7 +219,8 @@ def _read(read: Callable[[bytes], Tell], raw: bytes) -> Tell:
 def _failure(endpoint: str, error: grpc.aio.AioRpcError) -> PeerError:
     details = _details(error)
     said = "; ".join([str(error.details() or "")[:_MAX_TEXT], *details])
-    return PeerError(error.code(), f"peer {endpoint}: {error.code().name}: {said}", details)
+    kind = PeerSilent if error.code() in _SILENT else PeerError
+    return kind(error.code(), f"peer {endpoint}: {error.code().name}: {said}", details)
 
 
 def _details(error: grpc.aio.AioRpcError) -> list[str]:

@@ -15,7 +15,7 @@ from adapters.hyperledger.client.plugin import connect, open_ledger
 from adapters.hyperledger.client.settings import parse_settings
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.clock import FrozenClock
-from fabric.core.errors import ConfigError, LedgerUnavailable
+from fabric.core.errors import ConfigError, LedgerSilent, LedgerUnavailable
 from fabric.core.ids import Account, sha256
 from fabric.ledger.port import Phase
 from tests.support.harness import Works
@@ -145,13 +145,13 @@ async def test_a_peer_is_known_by_its_authority(channel: MemoryChannel) -> None:
 
 async def test_a_wrong_root_of_tls_is_refused(channel: MemoryChannel) -> None:
     async with serve(channel, one_way()) as running:
-        with pytest.raises(LedgerUnavailable, match="UNAVAILABLE"):
+        with pytest.raises(LedgerSilent, match="UNAVAILABLE"):
             await opened(running, tls=trusting(CLIENTS))
 
 
 async def test_another_name_than_the_dialled_one_must_be_asked_for(channel: MemoryChannel) -> None:
     async with serve(channel, one_way("peer0.org1.example.com")) as running:
-        with pytest.raises(LedgerUnavailable, match="UNAVAILABLE"):
+        with pytest.raises(LedgerSilent, match="UNAVAILABLE"):
             await opened(running, tls=trusting(PEERS))
         ledger = await opened(running, tls=trusting(PEERS, server_name="peer0.org1.example.com"))
         await ledger.aclose()
@@ -163,7 +163,7 @@ async def test_a_peer_may_ask_for_our_certificate(channel: MemoryChannel, tmp_pa
     path.touch(mode=0o600)
     path.write_bytes(key)
     async with serve(channel, mutual()) as running:
-        with pytest.raises(LedgerUnavailable, match="UNAVAILABLE"):
+        with pytest.raises(LedgerSilent, match="UNAVAILABLE"):
             await opened(running, tls=trusting(PEERS))
         ours = trusting(PEERS, certificate=certificate.decode(), key=str(path))
         seen: list[bytes] = []
