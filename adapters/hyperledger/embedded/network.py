@@ -1,5 +1,6 @@
 """The network's folder: its configuration, and every organisation's keys (``init`` makes them)."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +106,7 @@ def init(folder: Path, config: NetworkConfig, clock: Clock) -> None:
     if (folder / CONFIG).exists():
         raise ConfigError(f"{folder / CONFIG} is there already: a network is never made over another")
     crypto = folder / CRYPTO
+    crypto.mkdir(exist_ok=True, mode=0o700)
     for name in (*config.organisations, ORDERER):
         authority = Authority.create(name, clock)
         save(crypto / name, "ca", authority.certificate, authority.key)
@@ -115,7 +117,17 @@ def init(folder: Path, config: NetworkConfig, clock: Clock) -> None:
     save(crypto, "tlsca", root.certificate, root.key)
     server = root.member("localhost", None)
     save(crypto, "tls", server.certificate, server.key)
-    (folder / CONFIG).write_text(config.model_dump_json(indent=2) + "\n")
+    _write(folder / CONFIG, config.model_dump_json(indent=2) + "\n")
+
+
+def _write(place: Path, text: str) -> None:
+    """Writes the configuration, last and at once: a folder with one is whole, one without is made again."""
+    draft = place.with_suffix(".draft")
+    with draft.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(place)
 
 
 def read_config(folder: Path) -> NetworkConfig:
