@@ -1,4 +1,4 @@
-"""Installs the development ledgers and compilers: anvil and solc, at the locked versions.
+"""Installs the development ledgers and compilers, anvil and solc, and Hyperledger's client for Node, as locked.
 
 They come from npm into ``node_modules`` beside this file. Where node or npm is missing or too old,
 both are taken from a PyPI wheel that goes into the running environment. Nothing is downloaded by

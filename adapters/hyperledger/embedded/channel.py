@@ -115,7 +115,7 @@ class Channel:
             self._note(block)
             return
         codes = list(block.metadata.metadata[FILTER])
-        validated = Validated(codes, _written(block, codes))
+        validated = Validated(codes, written(block, codes))
         if commit_hash(bytes(codes), validated.updates, self._commit_hash) != commit_hash_of(block):
             raise ConfigError(f"channel {self.name}: the flags of block {number} were changed: put the blocks back")
         self._apply(block, validated)
@@ -133,7 +133,7 @@ class Channel:
         self.blocks.append(block)
 
 
-def _written(block: common_pb2.Block, codes: Sequence[int]) -> Updates:
+def written(block: common_pb2.Block, codes: Sequence[int]) -> Updates:
     """Returns what the valid transactions of a stored block wrote."""
     updates: Updates = {}
     for place, (data, code) in enumerate(zip(block.data.data, codes, strict=True)):
@@ -171,8 +171,8 @@ class _Stillness:
     async def writing(self) -> AsyncIterator[None]:
         async with self._turn:
             self._writers += 1
-            await self._turn.wait_for(lambda: not self._readers)
             try:
+                await self._turn.wait_for(lambda: not self._readers)
                 yield
             finally:
                 self._writers -= 1

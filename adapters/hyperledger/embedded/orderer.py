@@ -98,13 +98,26 @@ class Orderer:
         try:
             payload = common_pb2.Payload.FromString(envelope.payload)
             header = common_pb2.ChannelHeader.FromString(payload.header.channel_header)
-            if header.channel_id != self._channel or header.type in _CONFIGS:
-                reason = f"no transaction of channel {self._channel}, or one that configures it"
-                raise OrderRefused(common_pb2.BAD_REQUEST, reason)
-            signer = common_pb2.SignatureHeader.FromString(payload.header.signature_header)
-            self._identities.verified(signer.creator, envelope.payload, envelope.signature)
         except DecodeError as error:
-            raise OrderRefused(common_pb2.BAD_REQUEST, f"envelope cannot be read: {error}") from error
+            raise OrderRefused(common_pb2.BAD_REQUEST, f"could not determine channel ID: {error}") from error
+        if not payload.HasField("header"):
+            raise OrderRefused(common_pb2.BAD_REQUEST, "could not determine channel ID: header not set")
+        if header.channel_id != self._channel:
+            raise OrderRefused(common_pb2.BAD_REQUEST, "channel does not exist")
+        if header.type in _CONFIGS:
+            raise OrderRefused(common_pb2.BAD_REQUEST, "message is of type that cannot be processed directly")
+        self._check_signer(payload, envelope)
+
+    def _check_signer(self, payload: common_pb2.Payload, envelope: common_pb2.Envelope) -> None:
+        try:
+            signer = common_pb2.SignatureHeader.FromString(payload.header.signature_header)
+        except DecodeError as error:
+            reason = f"could not convert message to signedData: {error}"
+            raise OrderRefused(common_pb2.BAD_REQUEST, reason) from error
+        if self._identities.has_ended(signer.creator):
+            raise OrderRefused(common_pb2.BAD_REQUEST, "broadcast client identity expired")
+        try:
+            self._identities.verified(signer.creator, envelope.payload, envelope.signature)
         except IdentityRefused as error:
             reason = f"{unsatisfied('Writers')}: permission denied"
             raise OrderRefused(common_pb2.FORBIDDEN, reason) from error

@@ -33,13 +33,13 @@ class Action:
     """What endorsers said that a transaction does.
 
     Attributes:
-        chaincode: the chaincode.
+        chaincode: the chaincode, None where nothing is said of it.
         version: the chaincode's version.
         results: the read-write sets by namespace.
         event: the chaincode's event, None where it set none.
     """
 
-    chaincode: str
+    chaincode: str | None
     version: str
     results: dict[str, kvrwset_pb2.KVRWSet]
     event: peer_pb2.ChaincodeEvent | None
@@ -82,7 +82,8 @@ def read_action(given: Given) -> Action:
         event = peer_pb2.ChaincodeEvent.FromString(action.events) if action.events else None
     except DecodeError as error:
         raise BadAction(peer_pb2.INVALID_OTHER_REASON) from error
-    return Action(action.chaincode_id.name, action.chaincode_id.version, results, event)
+    name = action.chaincode_id.name if action.HasField("chaincode_id") else None
+    return Action(name, action.chaincode_id.version, results, event)
 
 
 def read_header(envelope: bytes) -> common_pb2.ChannelHeader:

@@ -141,6 +141,8 @@ def _check_chaincode(rules: Rules, header: common_pb2.ChannelHeader, given: Give
         action = read_action(given)
     except BadAction as error:
         raise Invalid(error.code) from error
+    if named is None or action.chaincode is None:
+        raise Invalid(peer_pb2.INVALID_OTHER_REASON)
     if not named or named != action.chaincode or not action.version or named not in rules.policies:
         raise Invalid(peer_pb2.INVALID_CHAINCODE)
     if action.event is not None and action.event.chaincode_id != named:
@@ -152,11 +154,12 @@ def _check_chaincode(rules: Rules, header: common_pb2.ChannelHeader, given: Give
     return action
 
 
-def _named(header: common_pb2.ChannelHeader) -> str:
+def _named(header: common_pb2.ChannelHeader) -> str | None:
     try:
-        return peer_pb2.ChaincodeHeaderExtension.FromString(header.extension).chaincode_id.name
+        extension = peer_pb2.ChaincodeHeaderExtension.FromString(header.extension)
     except DecodeError as error:
         raise Invalid(peer_pb2.BAD_HEADER_EXTENSION) from error
+    return extension.chaincode_id.name if extension.HasField("chaincode_id") else None
 
 
 def _endorsers(identities: Identities, given: Given) -> list[Identity]:

@@ -1,7 +1,6 @@
 """The official Node client, row by row, on the embedded ledger; on a real network too where one is configured.
 
-``HYPERLEDGER_NODE`` names a JSON file for the script: endpoint, tls, channel, chaincode (``hl_kv``), users,
-orderers; see ``hl_node.make_users`` for the users.
+``HYPERLEDGER_NODE`` names a file that ``tests.support.hl_node`` wrote for it.
 """
 
 import asyncio

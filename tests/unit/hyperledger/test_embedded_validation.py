@@ -1,21 +1,19 @@
 """The embedded ledger's validator gives each transaction the code that real peers give it."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
-from typing_extensions import override
 
-from adapters.hyperledger.embedded.authorities import Authority
-from adapters.hyperledger.embedded.identities import Member
-from adapters.hyperledger.proto import common_pb2, msp_pb2, peer_pb2, rwset_pb2
-from fabric.core.clock import FrozenClock
-from tests.support.hl_books import START, Books, Parts, raw_range
+from adapters.hyperledger.proto import peer_pb2
+from tests.support.hl_books import Books, raw_range
+from tests.support.hl_cases import CASES, Change, Organisations, Rewritten
 
-Change = Callable[[Books, Parts], bytes]
 Code = peer_pb2.TxValidationCode
+
+
+def _all(books: Books) -> Organisations:
+    return Organisations(books.clock, books.network.authorities, books.network.peers)
 
 
 @pytest.fixture
@@ -23,129 +21,10 @@ def books(tmp_path: Path) -> Books:
     return Books.make(tmp_path)
 
 
-def _with(**changes: object) -> Change:
-    return lambda _books, parts: replace(parts, **changes).envelope()  # type: ignore[arg-type]
-
-
-def _spoiled(name: str, data: bytes = b"\xff") -> Change:
-    return _with(spoiled={name: data})
-
-
-def _wrong_signature(_books: Books, parts: Parts) -> bytes:
-    envelope = common_pb2.Envelope.FromString(parts.envelope())
-    envelope.signature = parts.creator.sign(b"another message")
-    return envelope.SerializeToString()
-
-
-def _rogue(books: Books, parts: Parts) -> bytes:
-    rogue = Authority.create("Org1MSP", books.clock).member("user", "client")
-    return replace(parts, creator=rogue).envelope()
-
-
-def _roleless(books: Books, parts: Parts) -> bytes:
-    return replace(parts, creator=books.authority("Org1MSP").member("user", None)).envelope()
-
-
-def _expired(books: Books, parts: Parts) -> bytes:
-    old = replace(books.authority("Org1MSP"), clock=FrozenClock(START - 3 * 365 * 86_400))
-    return replace(parts, creator=old.member("user", "client")).envelope()
-
-
-def _authority(books: Books, parts: Parts) -> bytes:
-    authority = books.authority("Org1MSP")
-    return replace(parts, creator=Member("Org1MSP", authority.certificate, authority.key)).envelope()
-
-
-def _same_peer_twice(books: Books, parts: Parts) -> bytes:
-    """The first organisation's peer endorses twice, once under another writing of its certificate."""
-    again = Rewritten.of(books.network.peers["Org1MSP"])
-    assert books.ledger.identities.identify(again.encoded).msp == "Org1MSP"
-    return replace(parts, peers=[parts.peers[0], again]).envelope()
-
-
-def _client_endorses(books: Books, parts: Parts) -> bytes:
-    client = books.authority("Org2MSP").member("user", "client")
-    return replace(parts, peers=[parts.peers[0], client]).envelope()
-
-
-def _two_namespaces_alike(_books: Books, parts: Parts) -> bytes:
-    results = rwset_pb2.TxReadWriteSet()
-    for _ in range(2):
-        results.ns_rwset.add(namespace=parts.chaincode)
-    return replace(parts, spoiled={"results": results.SerializeToString()}).envelope()
-
-
-def _foreign_event(_books: Books, parts: Parts) -> bytes:
-    event = peer_pb2.ChaincodeEvent(chaincode_id="another")
-    return replace(parts, spoiled={"events": event.SerializeToString()}).envelope()
-
-
-class Rewritten(Member):
-    """Somebody whose certificate is written with a line around it; it is the same certificate."""
-
-    @classmethod
-    def of(cls, member: Member) -> "Rewritten":
-        return cls(member.msp, member.certificate, member.key)
-
-    @property
-    @override
-    def encoded(self) -> bytes:
-        pem = b"a comment\n" + self.certificate.public_bytes(Encoding.PEM)
-        return msp_pb2.SerializedIdentity(mspid=self.msp, id_bytes=pem).SerializeToString()
-
-
-CASES: dict[str, tuple[Change, str]] = {
-    "as it should be": (_with(), "VALID"),
-    "envelope is no message": (_spoiled("envelope"), "INVALID_OTHER_REASON"),
-    "payload is no message": (_spoiled("payload"), "BAD_PAYLOAD"),
-    "channel header is no message": (_spoiled("header"), "BAD_COMMON_HEADER"),
-    "signature header is no message": (_spoiled("signer"), "BAD_COMMON_HEADER"),
-    "no header": (_spoiled("payload", b""), "BAD_COMMON_HEADER"),
-    "type of a message": (_with(type=common_pb2.MESSAGE), "BAD_COMMON_HEADER"),
-    "unknown type": (_with(type=77), "BAD_COMMON_HEADER"),
-    "epoch": (_with(epoch=1), "BAD_COMMON_HEADER"),
-    "no nonce": (_with(nonce=b""), "BAD_COMMON_HEADER"),
-    "wrong signature": (_wrong_signature, "BAD_CREATOR_SIGNATURE"),
-    "rogue authority": (_rogue, "BAD_CREATOR_SIGNATURE"),
-    "no role": (_roleless, "BAD_CREATOR_SIGNATURE"),
-    "expired": (_expired, "BAD_CREATOR_SIGNATURE"),
-    "authority": (_authority, "BAD_CREATOR_SIGNATURE"),
-    "configuration": (_with(type=common_pb2.CONFIG), "INVALID_CONFIG_TRANSACTION"),
-    "configuration update": (_with(type=common_pb2.CONFIG_UPDATE), "UNSUPPORTED_TX_PAYLOAD"),
-    "wrong id": (_with(transaction="00" * 32), "BAD_PROPOSAL_TXID"),
-    "no transaction": (_spoiled("data"), "INVALID_ENDORSER_TRANSACTION"),
-    "no action": (_with(actions=0), "INVALID_ENDORSER_TRANSACTION"),
-    "two actions": (_with(actions=2), "INVALID_ENDORSER_TRANSACTION"),
-    "action is no message": (_spoiled("content"), "INVALID_ENDORSER_TRANSACTION"),
-    "response is no message": (_spoiled("response"), "INVALID_ENDORSER_TRANSACTION"),
-    "response to another proposal": (_spoiled("response", b""), "INVALID_ENDORSER_TRANSACTION"),
-    "another channel": (_with(channel="other"), "TARGET_CHAIN_NOT_FOUND"),
-    "header extension is no message": (_spoiled("extension"), "BAD_HEADER_EXTENSION"),
-    "header extension without a name": (_spoiled("extension", b""), "INVALID_CHAINCODE"),
-    "chaincode action is no message": (_spoiled("action"), "BAD_RESPONSE_PAYLOAD"),
-    "results are no message": (_spoiled("results"), "BAD_RWSET"),
-    "read-write set is no message": (_spoiled("rwset"), "BAD_RWSET"),
-    "one namespace twice": (_two_namespaces_alike, "ILLEGAL_WRITESET"),
-    "event is no message": (_spoiled("events"), "INVALID_OTHER_REASON"),
-    "event of another chaincode": (_foreign_event, "INVALID_OTHER_REASON"),
-    "unknown chaincode": (_with(chaincode="ghost"), "INVALID_CHAINCODE"),
-    "no version": (_with(version=""), "INVALID_CHAINCODE"),
-    "writes of another chaincode": (_with(namespace="other"), "INVALID_CHAINCODE"),
-    "nobody endorses": (_with(peers=[]), "ENDORSEMENT_POLICY_FAILURE"),
-    "one peer twice": (_same_peer_twice, "ENDORSEMENT_POLICY_FAILURE"),
-    "a client endorses": (_client_endorses, "ENDORSEMENT_POLICY_FAILURE"),
-    "read a key that is not there": (_with(read=[("a", (7, 0))]), "MVCC_READ_CONFLICT"),
-    "read a range that is not there": (
-        lambda _books, parts: replace(parts, ranges=[raw_range("a", "b", [("aa", (7, 0))])]).envelope(),
-        "PHANTOM_READ_CONFLICT",
-    ),
-}
-
-
 @pytest.mark.parametrize(("change", "expected"), CASES.values(), ids=CASES)
 async def test_code(books: Books, change: Change, expected: str) -> None:
     parts = books.parts()
-    codes = await books.commit(change(books, parts))
+    codes = await books.commit(change(_all(books), parts))
     assert [Code.Name(code) for code in codes] == [expected]
     assert (books.channel.state.values != {}) is (expected == "VALID")
     # What became of it can be asked, wherever its id can be read, and is the same to who reads the blocks anew.
@@ -215,3 +94,11 @@ async def test_deletion(books: Books) -> None:
     await books.commit(books.parts("a", "").envelope())
     assert books.channel.state.values == {}
     assert await books.commit(books.parts(read=[("a", None)]).envelope()) == [Code.VALID]
+
+
+def test_another_writing_of_a_certificate_is_the_same_identity(books: Books) -> None:
+    peer = books.network.peers["Org1MSP"]
+    identify = books.ledger.identities.identify
+    again = identify(Rewritten.of(peer).encoded)
+    assert again.encoded != peer.encoded
+    assert again.key == identify(peer.encoded).key
