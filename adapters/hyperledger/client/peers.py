@@ -70,10 +70,8 @@ class PeerError(LedgerUnavailable):
         self.details = tuple(details)
 
 
-class PeerSilent(PeerError, LedgerSilent):
+class PeerSilent(LedgerSilent, PeerError):
     """No peer answered in its time: what is asked of it next would wait as long."""
-
-    code = LedgerSilent.code
 
 
 @dataclass(frozen=True)

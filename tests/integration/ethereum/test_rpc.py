@@ -54,6 +54,7 @@ async def serving(head: bytes, parts: int = 0) -> AsyncIterator[str]:
         server.close()
 
 
+@pytest.mark.ethereum
 async def test_an_answer_without_end_is_read_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_ANSWER_BYTES", 8 << 20)
     async with serving(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n", 256) as place:
@@ -68,6 +69,7 @@ async def test_an_answer_without_end_is_read_to_a_bound(monkeypatch: pytest.Monk
             await rpc.aclose()
 
 
+@pytest.mark.ethereum
 async def test_no_text_of_a_failure_holds_a_providers_key() -> None:
     async with serving(b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n") as place:
         url = f"http://user:hunter2@{place}/v3/SECRETKEY"
@@ -84,6 +86,7 @@ async def test_no_text_of_a_failure_holds_a_providers_key() -> None:
         assert place_of(url) in finding.fix
 
 
+@pytest.mark.ethereum
 async def test_nobody_at_the_address_is_said_in_words() -> None:
     rpc = Rpc("http://127.0.0.1:9")
     with pytest.raises(LedgerUnavailable, match=r"^no answer from the node at 127.0.0.1:9: .*[Cc]onnect"):

@@ -20,6 +20,7 @@ options = {{ url = "http://127.0.0.1:{port}", timeout_seconds = 30 }}
 """
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_fabric_that_still_waits_for_a_ledger_can_be_stopped(tmp_path: Path, number: signal.Signals) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
