@@ -8,6 +8,7 @@ import pytest
 
 from fabric.client import Call, Client, RemoteError
 from fabric.core.ids import DestinationId, Digest, InvocationId
+from fabric.store.blobs import MAX_BYTES
 from fabric.trust.binding import write_binding
 from fabric.wire.service import MAX_CALLS, SERVICE, InvokeRequest
 from tests.support.house import House
@@ -151,7 +152,7 @@ async def test_requests_that_are_none_are_refused_whole(house: House) -> None:
                 await alice.invoke("of-alice", calls)
             assert refusal(caught) == ("INVALID_ARGUMENT", "malformed")
         with pytest.raises(RemoteError) as caught:
-            await alice.put_blob(bytes((16 << 20) + 1))
+            await alice.put_blob(bytes(MAX_BYTES + 1))
         assert refusal(caught) == ("RESOURCE_EXHAUSTED", "oversize")
 
 
