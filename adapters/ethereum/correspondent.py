@@ -6,9 +6,7 @@ from typing import Final
 
 from adapters.ethereum import abi
 from adapters.ethereum.accounts import NodeAccount
-from adapters.ethereum.plugin import identify
-from adapters.ethereum.rpc import Rpc
-from adapters.ethereum.settings import parse_settings
+from adapters.ethereum.development import open_account
 from fabric.core.canonical import JsonValue
 from fabric.core.ids import WORD_BYTES, Account
 from fabric.trust.destination import Destination
@@ -34,15 +32,7 @@ async def open_correspondent(settings: Mapping[str, JsonValue], folder: Path) ->
         LedgerUnavailable: the node does not answer.
     """
     del folder
-    read = parse_settings(settings)
-    rpc = Rpc(read.url, read.timeout_seconds)
-    try:
-        destination = await identify(rpc, read)
-        account = await NodeAccount.open(rpc, ACCOUNT)
-    except BaseException:
-        await rpc.aclose()
-        raise
-    return EthereumCorrespondent(account, destination)
+    return EthereumCorrespondent(*await open_account(settings, ACCOUNT))
 
 
 class EthereumCorrespondent:

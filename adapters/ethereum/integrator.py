@@ -11,9 +11,8 @@ from eth_abi.abi import encode
 
 from adapters.ethereum import abi, answers, contracts
 from adapters.ethereum.accounts import DEPLOY_GAS, NodeAccount, created
-from adapters.ethereum.plugin import identify
-from adapters.ethereum.rpc import Rpc, RpcError
-from adapters.ethereum.settings import parse_settings
+from adapters.ethereum.development import open_account
+from adapters.ethereum.rpc import RpcError
 from fabric.core.canonical import JsonValue
 from fabric.core.errors import LedgerError, LedgerUnavailable, NotFound
 from fabric.core.ids import Account, BindingVersion, Digest, InvocationId, Measurement
@@ -39,15 +38,7 @@ async def open_integrator(settings: Mapping[str, JsonValue], folder: Path) -> "E
         LedgerUnavailable: the node does not answer.
     """
     del folder
-    read = parse_settings(settings)
-    rpc = Rpc(read.url, read.timeout_seconds)
-    try:
-        destination = await identify(rpc, read)
-        account = await NodeAccount.open(rpc, ACCOUNT)
-    except BaseException:
-        await rpc.aclose()
-        raise
-    return EthereumIntegrator(account, destination)
+    return EthereumIntegrator(*await open_account(settings, ACCOUNT))
 
 
 class EthereumIntegrator:

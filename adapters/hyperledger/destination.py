@@ -10,7 +10,6 @@ from typing import Final
 from adapters.hyperledger import readback
 from adapters.hyperledger.endorsers import parse_trust
 from adapters.hyperledger.readback import State, Stored
-from fabric.core import canonical
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.errors import Malformed, VerificationError
 from fabric.core.ids import sha256
@@ -20,7 +19,7 @@ from fabric.trust.batch import Header
 from fabric.trust.destination import Destination
 from fabric.trust.fields import read_base64, read_choice, read_hex, read_object
 from fabric.trust.kind import Anchorage, Source, SourceEvent, Status, Told
-from fabric.trust.letter import is_message_codec, write_letter
+from fabric.trust.letter import check_plain_codec, write_plain
 from fabric.trust.message import MAX_BODY_BYTES, Ending, Message
 
 _STEP: Final = "settlement"
@@ -34,15 +33,11 @@ class Hyperledger:
 
     def check_codec(self, codec: Mapping[str, JsonValue]) -> None:
         """Accepts ``{"kind": "json"}`` and ``{"kind": "message"}``, nothing else; raises ``Malformed``."""
-        if is_message_codec(codec):
-            return
-        fields = read_object(dict(codec), frozenset({"kind"}), "codec")
-        read_choice(fields["kind"], ("json", "message"), "codec.kind")
+        check_plain_codec(codec)
 
     def encode_payload(self, codec: Mapping[str, JsonValue], output: JsonValue) -> bytes:
         """Returns the output's canonical JSON, or the letter that it describes; raises ``Malformed``."""
-        self.check_codec(codec)
-        return write_letter(output) if is_message_codec(codec) else canonical.encode(output)
+        return write_plain(codec, output)
 
     def check_receipt(
         self, destination: Destination, header: Header, material: JsonObject, trust: JsonObject

@@ -135,7 +135,8 @@ def _options(options: Mapping[str, JsonValue]) -> ExternalOptions:
     try:
         return ExternalOptions.model_validate(dict(options))
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt key is missing under its right name too; the misspelling tells more.
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in first["loc"])
         told = nearest(key, ["settings"]) if first["type"] == "extra_forbidden" else f": {first['msg']}"
         raise ConfigError(f"hyperledger: {key!r}{told}") from error

@@ -11,10 +11,10 @@ from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.errors import Malformed
 from fabric.core.ids import WORD_BYTES, sha256
 from fabric.ledger.rules.state import Genesis
-from fabric.trust.attestation import KeySet
+from fabric.trust.attestation import KeySet, parse_key_sets
 from fabric.trust.destination import Destination
-from fabric.trust.fields import read_choice, read_hex, read_integer, read_list, read_object
-from fabric.trust.schemes import ADDRESS_BYTES, ED25519
+from fabric.trust.fields import read_choice, read_hex, read_integer, read_object
+from fabric.trust.schemes import ED25519
 
 KIND: Final = "hyperledger"
 FORMAT: Final = "cryptlet-fabric/hyperledger-genesis/v1"
@@ -54,7 +54,7 @@ class GenesisDocument:
             "channel": self.channel,
             "chaincode": self.chaincode,
             "block": self.block.hex(),
-            "appraisers": [{"address": keys.address.hex(), "ed25519": keys.ed25519.hex()} for keys in self.appraisers],
+            "appraisers": [keys.to_json() for keys in self.appraisers],
             "threshold": self.threshold,
             "skew": self.skew,
             "salt": self.salt.hex(),
@@ -91,10 +91,7 @@ class GenesisDocument:
         """Reads the object of a document; raises ``Malformed``."""
         fields = read_object(value, _NAMES, "genesis")
         read_choice(fields["format"], (FORMAT,), "genesis.format")
-        appraisers = read_list(fields["appraisers"], _key_set, "genesis.appraisers", MAX_APPRAISERS)
-        keys = [one.ed25519 for one in appraisers]
-        if not keys or keys != sorted(set(keys)):
-            raise Malformed("genesis.appraisers", "expected ascending Ed25519 keys, each once, at least one")
+        appraisers = parse_key_sets(fields["appraisers"], "genesis.appraisers", MAX_APPRAISERS)
         return cls(
             channel=read_name(fields["channel"], CHANNEL_ID, "genesis.channel"),
             chaincode=read_name(fields["chaincode"], CHAINCODE, "genesis.chaincode"),
@@ -116,11 +113,3 @@ def read_name(value: JsonValue, pattern: re.Pattern[str], field: str) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise Malformed(field, "not a name that Hyperledger takes")
     return value
-
-
-def _key_set(value: JsonValue) -> KeySet:
-    fields = read_object(value, frozenset({"address", "ed25519"}), "genesis.appraisers")
-    return KeySet(
-        read_hex(fields["ed25519"], "genesis.appraisers.ed25519", WORD_BYTES),
-        read_hex(fields["address"], "genesis.appraisers.address", ADDRESS_BYTES),
-    )

@@ -88,6 +88,7 @@ def _put(schema: Schema, values: "dict[int, int] | dict[int, bytes]", at: int, v
         raise Malformed(schema.name, f"field {at} of another wire type")
     if at in values:
         raise Malformed(schema.name, f"field {at} twice")
+    # A caller has numbers for the one dictionary and bytes for the other.
     values[at] = value  # type: ignore[assignment]
 
 

@@ -5,7 +5,6 @@ from typing import Final
 
 from adapters.native.entry import Entry
 from adapters.native.genesis import origin_of
-from fabric.core import canonical
 from fabric.core.canonical import MAX_INTEGER, JsonObject, JsonValue
 from fabric.core.errors import Malformed, VerificationError
 from fabric.core.ids import WORD_BYTES
@@ -13,9 +12,9 @@ from fabric.ledger.rules.operations import Deliver, Expire, Operation, Send, Set
 from fabric.trust.batch import Header
 from fabric.trust.checkpoint import MAX_NOTE_BYTES, Checkpoint, open_note
 from fabric.trust.destination import Destination
-from fabric.trust.fields import read_choice, read_hex, read_integer, read_object, read_text
+from fabric.trust.fields import read_hex, read_integer, read_object, read_text
 from fabric.trust.kind import Anchorage, Source, SourceEvent, Status, Told
-from fabric.trust.letter import is_message_codec, write_letter
+from fabric.trust.letter import check_plain_codec, write_plain
 from fabric.trust.merkle import leaf_hash, parse_path, root_from_inclusion
 
 _STEP: Final = "settlement"
@@ -28,15 +27,11 @@ class Native:
 
     def check_codec(self, codec: Mapping[str, JsonValue]) -> None:
         """Accepts ``{"kind": "json"}`` and ``{"kind": "message"}``, nothing else; raises ``Malformed``."""
-        if is_message_codec(codec):
-            return
-        fields = read_object(dict(codec), frozenset({"kind"}), "codec")
-        read_choice(fields["kind"], ("json", "message"), "codec.kind")
+        check_plain_codec(codec)
 
     def encode_payload(self, codec: Mapping[str, JsonValue], output: JsonValue) -> bytes:
         """Returns the output's canonical JSON, or the letter that it describes; raises ``Malformed``."""
-        self.check_codec(codec)
-        return write_letter(output) if is_message_codec(codec) else canonical.encode(output)
+        return write_plain(codec, output)
 
     def check_receipt(
         self, destination: Destination, header: Header, material: JsonObject, trust: JsonObject

@@ -9,10 +9,10 @@ from fabric.core.canonical import MAX_INTEGER, JsonObject, JsonValue
 from fabric.core.errors import Malformed
 from fabric.core.ids import WORD_BYTES, sha256
 from fabric.ledger.rules.state import Genesis
-from fabric.trust.attestation import KeySet
+from fabric.trust.attestation import KeySet, parse_key_sets
 from fabric.trust.destination import Destination
-from fabric.trust.fields import read_choice, read_hex, read_integer, read_list, read_object, read_text
-from fabric.trust.schemes import ADDRESS_BYTES, ED25519
+from fabric.trust.fields import read_choice, read_hex, read_integer, read_object, read_text
+from fabric.trust.schemes import ED25519
 
 FORMAT: Final = "cryptlet-fabric/native-genesis/v1"
 MAX_APPRAISERS: Final = 64
@@ -48,7 +48,7 @@ class GenesisDocument:
             "format": FORMAT,
             "name": self.name,
             "sequencer": self.sequencer.hex(),
-            "appraisers": [{"address": keys.address.hex(), "ed25519": keys.ed25519.hex()} for keys in self.appraisers],
+            "appraisers": [keys.to_json() for keys in self.appraisers],
             "threshold": self.threshold,
             "salt": self.salt.hex(),
             "created": self.created,
@@ -90,10 +90,7 @@ class GenesisDocument:
         """Reads the object of a document; raises ``Malformed``."""
         fields = read_object(value, _NAMES, "genesis")
         read_choice(fields["format"], (FORMAT,), "genesis.format")
-        appraisers = read_list(fields["appraisers"], _key_set, "genesis.appraisers", MAX_APPRAISERS)
-        keys = [one.ed25519 for one in appraisers]
-        if not keys or keys != sorted(set(keys)):
-            raise Malformed("genesis.appraisers", "expected ascending Ed25519 keys, each once, at least one")
+        appraisers = parse_key_sets(fields["appraisers"], "genesis.appraisers", MAX_APPRAISERS)
         return cls(
             name=_name(fields["name"]),
             sequencer=read_hex(fields["sequencer"], "genesis.sequencer", WORD_BYTES),
@@ -114,11 +111,3 @@ def _name(value: JsonValue) -> str:
     if not (name.isascii() and name.isprintable()):
         raise Malformed("genesis.name", "expected printable ASCII characters")
     return name
-
-
-def _key_set(value: JsonValue) -> KeySet:
-    fields = read_object(value, frozenset({"address", "ed25519"}), "genesis.appraisers")
-    return KeySet(
-        read_hex(fields["ed25519"], "genesis.appraisers.ed25519", WORD_BYTES),
-        read_hex(fields["address"], "genesis.appraisers.address", ADDRESS_BYTES),
-    )

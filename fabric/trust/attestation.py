@@ -11,9 +11,11 @@ from enum import IntEnum
 from functools import cached_property
 from typing import Final, Self
 
+from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.errors import Malformed
-from fabric.core.ids import DestinationId, Digest, Measurement, sha256, tag
+from fabric.core.ids import WORD_BYTES, DestinationId, Digest, Measurement, sha256, tag
 from fabric.trust import eip712, words
+from fabric.trust.fields import read_hex, read_list, read_object
 from fabric.trust.schemes import ADDRESS_BYTES
 
 TAG: Final = tag("cryptlet-fabric/attestation/v1")
@@ -56,6 +58,27 @@ class KeySet:
     def id(self) -> Digest:
         """SHA-256 of the two keys as words; names the enclave on every ledger."""
         return sha256(self.ed25519, _pad(self.address))
+
+    def to_json(self) -> JsonObject:
+        """Returns the keys as ``parse_key_sets`` reads them."""
+        return {"address": self.address.hex(), "ed25519": self.ed25519.hex()}
+
+
+def parse_key_sets(value: JsonValue, field: str, limit: int) -> tuple[KeySet, ...]:
+    """Reads the appraisers of a genesis document, at least one, by ascending Ed25519 keys; raises ``Malformed``."""
+    found = read_list(value, lambda each: _key_set(each, field), field, limit)
+    keys = [one.ed25519 for one in found]
+    if not keys or keys != sorted(set(keys)):
+        raise Malformed(field, "expected ascending Ed25519 keys, each once, at least one")
+    return found
+
+
+def _key_set(value: JsonValue, field: str) -> KeySet:
+    fields = read_object(value, frozenset({"address", "ed25519"}), field)
+    return KeySet(
+        read_hex(fields["ed25519"], f"{field}.ed25519", WORD_BYTES),
+        read_hex(fields["address"], f"{field}.address", ADDRESS_BYTES),
+    )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Self
 
+from fabric.core import canonical
 from fabric.core.canonical import MAX_INTEGER, JsonObject, JsonValue
 from fabric.core.errors import Malformed
 from fabric.core.ids import (
@@ -120,6 +121,21 @@ def is_message_codec(codec: Mapping[str, JsonValue]) -> bool:
         return False
     read_object(dict(codec), frozenset({"kind"}), "codec")
     return True
+
+
+def check_plain_codec(codec: Mapping[str, JsonValue]) -> None:
+    """Accepts ``{"kind": "json"}`` and ``{"kind": "message"}``, nothing else; raises ``Malformed``.
+
+    The codecs of ledgers whose accounts run no code.
+    """
+    if not is_message_codec(codec):
+        read_choice(read_object(dict(codec), frozenset({"kind"}), "codec")["kind"], ("json", CODEC), "codec.kind")
+
+
+def write_plain(codec: Mapping[str, JsonValue], output: JsonValue) -> bytes:
+    """Returns the output's canonical JSON, or the letter that it describes; raises ``Malformed``."""
+    check_plain_codec(codec)
+    return write_letter(output) if is_message_codec(codec) else canonical.encode(output)
 
 
 def write_letter(output: JsonValue) -> bytes:

@@ -7,11 +7,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 SCHEMAS: Final = Path("fabric/wire/v1")
+
+
+Generate = Callable[[Path], list[Path]]
+"""Writes generated files below a folder and returns their paths relative to it, which are those in the tree."""
 
 
 def generate(target: Path) -> list[Path]:
@@ -23,8 +28,8 @@ def generate(target: Path) -> list[Path]:
     return sorted(path.relative_to(target) for path in target.rglob("*_pb2*.py*"))
 
 
-def main() -> int:
-    """Writes the code, or says which file is stale; returns the exit code."""
+def main(generate: Generate) -> int:
+    """Writes what a generator makes, or with ``--check`` says which file is stale; returns the exit code."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder)
         stale = [name for name in generate(target) if _differs(target / name, ROOT / name)]
@@ -42,4 +47,4 @@ def _differs(new: Path, old: Path) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(generate))

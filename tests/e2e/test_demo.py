@@ -12,6 +12,7 @@ from typing import Any, Final
 import pytest
 
 from fabric.core import canonical
+from fabric.gateway.endpoint import read_ledgers
 from fabric.gateway.kinds import load_kind
 from fabric.trust.policy import Policy
 from fabric.trust.verifier import verify
@@ -173,3 +174,13 @@ def commands() -> list[str]:
             except OSError:  # it ended
                 continue
     return found
+
+
+def test_the_commands_can_ask_a_channels_peers_in_the_fabrics_name(story: dict[str, Any]) -> None:
+    state = Path(story["folder"]) / "state"
+    key = str(read_ledgers(state)["hyperledger"].settings["key"])
+    assert Path(key).samefile(state / "keys" / "client.key")
+
+
+def test_it_says_what_stands_behind_each_ledger(story: dict[str, Any]) -> None:
+    assert story["ledgers"].keys() == LEDGERS

@@ -184,6 +184,7 @@ class HyperledgerLedger:
         return ""
 
     async def _material(self, event: MailboxEvent) -> JsonObject:
+        # The kind says whether the subject is a channel or a message, and each entry takes the id of its own.
         key = _KEYS[event.kind](event.subject.id).decode()  # type: ignore[operator]
         read = await self._asking.reader.read([key])
         if read.found[key] is None:

@@ -12,6 +12,7 @@ from typing import TextIO, cast
 
 import structlog
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_public_key
 from typing_extensions import override
 
@@ -67,7 +68,9 @@ def _issue(chosen: argparse.Namespace) -> None:
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
         raise ConfigError(f"{chosen.public_key}: no public key in PEM: {error}") from error
     role = None if chosen.msp == TLS else chosen.role
-    certificate = authority_for(chosen.folder, chosen.msp, _CLOCK).issue(chosen.name, role, public)  # type: ignore[arg-type]
+    if not isinstance(public, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey):
+        raise ConfigError(f"{chosen.public_key}: expected a key of P-256, P-384 or Ed25519")
+    certificate = authority_for(chosen.folder, chosen.msp, _CLOCK).issue(chosen.name, role, public)
     sys.stdout.write(certificate.public_bytes(Encoding.PEM).decode())
 
 

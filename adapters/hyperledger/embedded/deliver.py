@@ -118,7 +118,7 @@ class Deliver:
             header, event = read_event(data)
             one = found.filtered_transactions.add(txid=header.tx_id)
             # Numbers as they are: a client may have sent a type that has no name.
-            one.type, one.tx_validation_code = header.type, code  # type: ignore[assignment]
+            one.type, one.tx_validation_code = header.type, code  # type: ignore[assignment] # see above
             if event is not None:
                 told = one.transaction_actions.chaincode_actions.add().chaincode_event
                 told.chaincode_id, told.tx_id, told.event_name = event.chaincode_id, event.tx_id, event.event_name

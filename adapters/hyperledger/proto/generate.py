@@ -5,12 +5,12 @@ For each schema: a typed stub for the checkers (``*_pb2.pyi``) and a module that
 ``python adapters/hyperledger/proto/generate.py``; needs the development tools (grpcio-tools).
 """
 
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final
+
+from fabric.wire.generate import main
 
 HERE: Final = Path(__file__).resolve().parent
 ROOT: Final = HERE.parents[2]
@@ -37,23 +37,5 @@ def generate(target: Path) -> list[Path]:
     return sorted(path.relative_to(target) for path in place.iterdir())
 
 
-def main() -> int:
-    """Writes the files, or says which one is stale; returns the exit code."""
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder)
-        stale = [name for name in generate(target) if _differs(target / name, ROOT / name)]
-        if "--check" not in sys.argv:
-            for name in stale:
-                shutil.copyfile(target / name, ROOT / name)
-            return 0
-    for name in stale:
-        sys.stderr.write(f"{name} is stale: run `make gen`\n")
-    return 1 if stale else 0
-
-
-def _differs(new: Path, old: Path) -> bool:
-    return not old.exists() or new.read_bytes() != old.read_bytes()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(generate))
