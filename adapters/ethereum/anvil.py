@@ -141,6 +141,7 @@ class Anvil:
         await home.end(self.process, how)
         if home.running() is None:
             await _unkept(self.folder)
+            shutil.rmtree(_history(self.folder), ignore_errors=True)
 
     async def __aenter__(self) -> Self:
         """Returns the node."""
@@ -210,7 +211,7 @@ def _command(program: Path, folder: Path, options: Options, place: tuple[int, in
     command += ["--port", str(port), "--chain-id", str(options.chain_id)]
     command += ["--gas-limit", str(options.gas_limit)]
     command += ["--state", str(_state(folder)), "--state-interval", "1"]
-    command += ["--timestamp", str(genesis_time)]
+    command += ["--timestamp", str(genesis_time), "--cache-path", str(_history(folder))]
     if options.block_seconds:
         command += ["--block-time", str(options.block_seconds)]
     return command
@@ -249,6 +250,7 @@ async def _set_clock(port: int) -> None:
 async def _prepare_state(folder: Path) -> None:
     """Leaves the newest whole state for the node that is to start, and a copy for the case that it is killed."""
     await _unkept(folder)
+    shutil.rmtree(_history(folder), ignore_errors=True)
     if not snapshots.tidy(folder):
         state = _state(folder)
         message = f"{state} was cut off by a kill while the node wrote it: remove {folder} to start a new chain"
@@ -283,6 +285,14 @@ def _made(folder: Path) -> Path:
 
 def _home(folder: Path) -> Home:
     return Home(folder, str(_state(folder)), "anvil.log", ask_local)
+
+
+def _history(folder: Path) -> Path:
+    """Returns where the node moves the older states of a run, hundreds of megabytes: of no use to the next one.
+
+    By default that is the user's home, where a node that is killed leaves them for good.
+    """
+    return folder / "history"
 
 
 def _state(folder: Path) -> Path:

@@ -217,6 +217,20 @@ async def test_what_a_kill_loses_is_not_final(tmp_path: Path) -> None:
         assert await head(node) >= before - 2
 
 
+async def test_a_node_that_is_killed_leaves_nothing_in_the_home_of_its_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, chain = tmp_path / "home", tmp_path / "chain"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    async with await Anvil.start(chain, Options(block_seconds=0, dies_with_parent=True)) as node:
+        await mine(node, 600)  # more than the node keeps in memory
+        assert list((chain / "history").rglob("*.json"))
+        await node.kill()
+    assert not (chain / "history").exists()
+    assert not list(home.rglob("*"))
+
+
 async def test_a_state_that_was_cut_off_is_told(tmp_path: Path) -> None:
     (tmp_path / snapshots.STATE).write_bytes(b'{"block":{}')
     with pytest.raises(ConfigError, match="cut off"):

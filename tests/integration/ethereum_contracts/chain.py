@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any, Final
 
@@ -171,20 +172,21 @@ def anvil(fork: str) -> Iterator[Chain]:
     path = subprocess.run(find, check=True, capture_output=True, text=True).stdout.strip()
     genesis = ["--hardfork", fork, "--timestamp", str(GENESIS_TIME)]
     command = [path, "--host", "127.0.0.1", "--port", "0", *genesis]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        address = _address(process)
-        # It tells of every request; a full pipe would stop it.
-        drain = Thread(target=process.stdout.read, daemon=True)  # type: ignore[union-attr]
-        drain.start()
-        yield Chain(Web3(HTTPProvider(f"http://{address}")))
-        process.terminate()
-        process.wait(STOP_SECONDS)
-        drain.join(STOP_SECONDS)
-    finally:
-        process.kill()
-        process.wait(STOP_SECONDS)
-        process.stdout.close()  # type: ignore[union-attr]
+    with TemporaryDirectory() as history:  # where it moves the states of older blocks; its default is the user's home
+        process = subprocess.Popen([*command, "--cache-path", history], stdout=subprocess.PIPE, text=True)
+        try:
+            address = _address(process)
+            # It tells of every request; a full pipe would stop it.
+            drain = Thread(target=process.stdout.read, daemon=True)  # type: ignore[union-attr]
+            drain.start()
+            yield Chain(Web3(HTTPProvider(f"http://{address}")))
+            process.terminate()
+            process.wait(STOP_SECONDS)
+            drain.join(STOP_SECONDS)
+        finally:
+            process.kill()
+            process.wait(STOP_SECONDS)
+            process.stdout.close()  # type: ignore[union-attr]
 
 
 def decode_error(data: bytes) -> Refusal:
