@@ -29,7 +29,10 @@ class Local:
     """Executes ``set KEY VALUE`` and ``count START END`` in this process, in place of a link."""
 
     async def execute(self, proposal: Proposal, simulation: Simulation) -> Executed:
-        function, first, second = (part.decode() for part in proposal.args)
+        try:
+            function, first, second = (part.decode() for part in proposal.args)
+        except ValueError as error:  # as a chaincode answers what it cannot read
+            return Executed(peer_pb2.Response(status=500, message=str(error)), None)
         if function == "set":
             simulation.put(first, second.encode())
             payload = second.encode()
