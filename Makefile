@@ -30,6 +30,9 @@ FAULT_SEED ?=
 # A test without any of these marks is a unit test: it needs no network, no Ray and no ledger.
 REAL := ray or ethereum or hyperledger or postgres or sandbox or fault or slow or e2e
 
+# Tests on real parts wait for blocks most of the time: three files at once on two cores. WORKERS=0 runs them one by one.
+WORKERS ?= 3
+
 # A network namespace with nothing in it, where the kernel grants one. Inside it a unit test that
 # reaches for the network fails instead of passing by luck.
 OFFLINE = $(shell unshare --net true 2>/dev/null && echo unshare --net || \
@@ -47,7 +50,7 @@ demo: $(ENVIRONMENT) $(DEVNETS) ## the main job from end to end (ARGS="--json --
 	@$(BIN)/cryptlet demo $(ARGS)
 
 test: test-unit $(DEVNETS) $(GETH) $(POSTGRES) ## every test: first the unit tests without network, then those on real parts
-	$(BIN)/pytest -m "$(REAL)" $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "$(REAL)" $(ARGS)
 
 test-unit: $(ENVIRONMENT) ## the unit tests alone, in a namespace without network
 	@test -n "$(OFFLINE)" || echo "no network namespace to be had: unit tests run with the network on"
