@@ -23,6 +23,8 @@ from fabric.store.engines import READERS, Engines
 
 _T = TypeVar("_T")
 
+Upgrade = Callable[[Connection], None]
+
 _ENGINES: Final[dict[str, Callable[[URL], Engines]]] = {
     "sqlite": sqlite.open_engines,
     "postgresql": postgres.open_engines,
@@ -50,14 +52,14 @@ class Database:
         self._writer = ThreadPoolExecutor(1, "store-writer")
         self._readers = ThreadPoolExecutor(READERS, "store-reader")
 
-    def migrate(self) -> None:
+    def migrate(self, upgrade: Upgrade) -> None:
         """Brings the schema to this release's; blocks.
 
         Raises:
             ConfigError: a newer release wrote the database.
             StoreError: the database cannot be opened or changed.
         """
-        _transact(self._engines.writing, _upgrade)
+        _transact(self._engines.writing, upgrade)
 
     def revision(self) -> str | None:
         """Returns the schema that the database is at, None where it has none; blocks; raises ``StoreError``."""
@@ -95,8 +97,12 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(threads, _transact, engine, work)
 
 
-def open_database(where: str | Path) -> Database:
+def open_database(where: str | Path, upgrade: Upgrade | None = None) -> Database:
     """Opens a database by path or URL, made and migrated as needed; blocks.
+
+    Args:
+        where: a path, or a URL.
+        upgrade: brings the tables to this release's, in a transaction; without one, those of the fabric's store.
 
     Raises:
         ConfigError: neither a SQLite file nor a database of a PostgreSQL server that keeps what it commits; or a newer
@@ -105,7 +111,7 @@ def open_database(where: str | Path) -> Database:
     """
     database = Database(_url(where))
     try:
-        database.migrate()
+        database.migrate(upgrade or _upgrade)
     except BaseException:
         database.close()
         raise

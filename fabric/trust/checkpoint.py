@@ -71,6 +71,11 @@ def open_note(note: str, key: bytes) -> Checkpoint:
     raise Malformed("checkpoint", "no signature of the log's key")
 
 
+def read_note(note: str) -> Checkpoint:
+    """Returns the checkpoint of a note, whoever signed it; raises ``Malformed``."""
+    return _parse(note)[0]
+
+
 def _parse(note: str) -> tuple[Checkpoint, list[str]]:
     text, separator, tail = note.partition("\n\n")
     if len(note) > MAX_NOTE_BYTES or not separator or not tail.endswith("\n"):

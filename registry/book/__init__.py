@@ -1,0 +1,1 @@
+"""What the log's entries mean: statements, who may make them, and what follows. No IO."""

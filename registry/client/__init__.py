@@ -1,0 +1,1 @@
+"""What reads a registry: bounded transport, trusted state, verification. The registry itself is not trusted."""

@@ -1,0 +1,214 @@
+"""The registry: judges entries, logs them durably, and has what follows published.
+
+An entry is logged when its leaf is committed to the database; nothing else decides. A repeat is answered with the place
+it has. What is still lacking, a signature or the wheel file, makes it wait (``Pending``) instead of being refused.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from fabric.bundles.bundle import read_bundle
+from fabric.core import canonical
+from fabric.core.clock import Clock
+from fabric.core.errors import NotFound, Refused, StoreError
+from fabric.core.ids import Digest, sha256
+from registry.book.bodies import Release
+from registry.book.book import Book
+from registry.book.entry import Entry, Leaf, decode_entry, decode_leaf
+from registry.book.replay import apply, replay
+from registry.book.rules import Unsigned, check
+from registry.files import Shelf
+from registry.house.publisher import Publisher
+from registry.house.store import Pending, Store
+from registry.records import wheel_path
+
+WAIT_SECONDS: Final = 7 * 86_400
+"""How long something may wait before it is forgotten."""
+MAX_PENDING: Final = 1_000
+
+Admit = Callable[[Book, Entry], None]
+"""The registry's own policy above the rules of the log, such as names that look like others; raises ``Refused``."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an entry.
+
+    Attributes:
+        digest: of its statement.
+        position: in the log; None while it waits.
+        lacks: what it waits for, for people; empty when it is logged.
+        wheel: SHA-256 of the file that must be uploaded, if one must.
+    """
+
+    digest: Digest
+    position: int | None
+    lacks: str = ""
+    wheel: Digest | None = None
+
+
+class Registry:
+    """One registry on one folder; use ``open_registry``.
+
+    Attributes:
+        book: what the log says.
+        leaves: the log.
+        publisher: the static files.
+        staged: wheel files whose release is not logged yet.
+    """
+
+    def __init__(self, store: Store, publisher: Publisher, clock: Clock, admit: Admit) -> None:
+        """Takes its parts; nothing is read yet."""
+        self.publisher: Final = publisher
+        self.book = Book(publisher.tuf.pins.origin)
+        self.leaves: list[bytes] = []
+        self.store: Final = store
+        self.staged: Final = Shelf(publisher.shelf.root.parent / "staged")
+        self._clock = clock
+        self._admit = admit
+        self._turn = asyncio.Lock()
+        self._is_whole = False
+
+    async def load(self) -> None:
+        """Reads the log and publishes what is not published; raises ``StoreError``, of a false log as ``replay``."""
+        self.leaves = await self.store.leaves(0)
+        self.book = await asyncio.to_thread(replay, self.book.origin, [decode_leaf(item) for item in self.leaves])
+        await self.refresh()
+
+    async def refresh(self) -> None:
+        """Renews what expires, and publishes what an earlier round could not; raises ``StoreError``."""
+        async with self._turn:
+            await self._publish(None if not self._is_whole else [])
+        now = self._clock.unix_seconds()
+        await self.store.prune(now - WAIT_SECONDS, now)
+
+    async def submit(self, entry: Entry) -> Outcome:
+        """Logs an entry, or keeps it waiting.
+
+        Raises:
+            Malformed: a signature does not hold.
+            Refused: the rules or the registry's policy forbid it.
+            NotFound: it speaks of something that is not there.
+            StoreError: the database or the disk did not take it. Where the text says that it is logged, it is.
+        """
+        async with self._turn:
+            return await self._submit(entry)
+
+    async def _submit(self, entry: Entry) -> Outcome:
+        position = await self.store.position_of(entry.digest)
+        if position is not None:
+            return Outcome(entry.digest, position)
+        entry = await self._joined(entry)
+        lacks = ""
+        try:
+            check(self.book, entry)
+        except Unsigned as error:
+            lacks = str(error)
+        self._admit(self.book, entry)
+        wheel = self._wheel_of(entry)
+        missing = wheel if wheel is not None and not self._has_wheel(wheel) else None
+        if lacks or missing:
+            await self._keep(entry, wheel)
+            return Outcome(entry.digest, None, lacks or "its wheel file", missing)
+        return Outcome(entry.digest, await self._append(entry, wheel))
+
+    async def _joined(self, entry: Entry) -> Entry:
+        """Returns the entry with the signatures that came before."""
+        for item in await self.store.pending(entry.digest):
+            entry = entry.with_signatures((*decode_entry(item.body).signatures, *entry.signatures))
+        return entry
+
+    async def _keep(self, entry: Entry, wheel: Digest | None) -> None:
+        if len(await self.store.pending()) >= MAX_PENDING:
+            raise Refused(f"{MAX_PENDING} entries wait for signatures; the registry's operator must clear some first")
+        body = canonical.encode(entry.to_json())
+        now = self._clock.unix_seconds()
+        await self.store.put_pending(Pending(entry.digest, "entry", entry.namespace, body, wheel, now))
+
+    async def _append(self, entry: Entry, wheel: Digest | None) -> int:
+        if wheel is not None:
+            self._show_wheel(wheel)
+        leaf = Leaf(entry, max(self._clock.unix_seconds(), self.book.logged))
+        position = self.book.size
+        await self.store.append(position, entry.digest, leaf.encoded)
+        self.leaves.append(leaf.encoded)
+        await asyncio.to_thread(apply, self.book, leaf)
+        try:
+            await self._publish([leaf])
+        except StoreError as error:
+            raise StoreError(
+                f"logged at position {position}; it is published as soon as the disk takes it: {error}"
+            ) from error
+        return position
+
+    async def _publish(self, new: list[Leaf] | None) -> None:
+        """Publishes everything, new leaves, or, of none, renews."""
+        whole, self._is_whole = self._is_whole, False
+        if new == [] and whole:
+            await asyncio.to_thread(self.publisher.renew, self.book)
+        else:
+            await asyncio.to_thread(self.publisher.publish, self.book, self.leaves, new if whole else None)
+        self._is_whole = True
+
+    async def take_wheel(self, digest: Digest, data: bytes) -> Outcome:
+        """Takes in the wheel file that a release waits for.
+
+        Raises:
+            NotFound: no release waits for it.
+            Malformed: it is no bundle.
+            Refused: it is not the file that the release names.
+            StoreError: as ``submit``.
+        """
+        async with self._turn:
+            waiting = [item for item in await self.store.pending() if item.wheel == digest and item.kind == "entry"]
+            if not waiting:
+                raise NotFound(f"no release waits for the wheel {digest.hex()}: submit the release first")
+            entry = decode_entry(waiting[0].body)
+            await asyncio.to_thread(check_wheel, entry.body, digest, data)
+            self.staged.put(wheel_path(digest), data)
+            return await self._submit(entry)
+
+    def staged_wheel(self, digest: Digest) -> bytes:
+        """Returns a wheel file that waits; raises ``NotFound``."""
+        data = self.staged.read(wheel_path(digest))
+        if data is None:
+            raise NotFound(f"no wheel {digest.hex()} waits here")
+        return data
+
+    def _has_wheel(self, digest: Digest) -> bool:
+        return self.staged.has(wheel_path(digest)) or self.publisher.shelf.has(wheel_path(digest))
+
+    def _show_wheel(self, digest: Digest) -> None:
+        data = self.staged.read(wheel_path(digest))
+        if data is not None:
+            self.publisher.shelf.put(wheel_path(digest), data)
+            self.staged.remove(wheel_path(digest))
+
+    def _wheel_of(self, entry: Entry) -> Digest | None:
+        return entry.body.publication.wheel if isinstance(entry.body, Release) else None
+
+    async def aclose(self) -> None:
+        """Closes the database; idempotent."""
+        await self.store.aclose()
+
+
+def check_wheel(body: object, digest: Digest, data: bytes) -> None:
+    """Refuses a file that is not the bundle that a release speaks of.
+
+    Raises:
+        Malformed: it is no bundle.
+        Refused: it is another one.
+    """
+    if not isinstance(body, Release):
+        raise Refused("the entry that waits for this wheel is no release")
+    if sha256(data) != digest or len(data) != body.size:
+        raise Refused(f"expected {body.size} bytes of SHA-256 {digest.hex()}, got {len(data)} of {sha256(data).hex()}")
+    bundle = read_bundle(data)
+    identity, publication = bundle.manifest.project.cryptlet, body.publication
+    said = (publication.name, publication.version, publication.kind, publication.measurement)
+    if said != (identity.name, identity.version, identity.kind, bundle.measurement):
+        raise Refused(
+            f"the release speaks of {publication.name}@{publication.version}, the file is {bundle.manifest.title}"
+        )

@@ -1,0 +1,194 @@
+"""The registry's database: the log's leaves, what waits for a signature or a wheel, tokens that were used, usage.
+
+The leaves are the truth; everything else that is published follows from them. One server writes at a time
+(``fabric.store.database``): SQLite for one machine, PostgreSQL where the database lives elsewhere.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Column, Connection, LargeBinary, MetaData, String, Table, delete, func, insert, select
+
+from fabric.core.errors import StoreError
+from fabric.core.ids import Digest, Measurement
+from fabric.store.database import Database, open_database
+from fabric.store.schema import Number
+
+_METADATA: Final = MetaData()
+_LEAVES: Final = Table(
+    "registry_leaves",
+    _METADATA,
+    Column("position", Number, primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),  # of the statement: an entry counts once
+    Column("leaf", LargeBinary, nullable=False),
+)
+_PENDING: Final = Table(
+    "registry_pending",
+    _METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("namespace", String, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("wheel", LargeBinary, nullable=True),  # the file that it waits for, by SHA-256
+    Column("created", Number, nullable=False),
+)
+_TOKENS: Final = Table(
+    "registry_tokens",
+    _METADATA,
+    Column("id", String, primary_key=True),
+    Column("expires", Number, nullable=False),
+)
+_USAGE: Final = Table(
+    "registry_usage",
+    _METADATA,
+    Column("intent", LargeBinary, primary_key=True),  # a record on one ledger
+    Column("measurement", LargeBinary, nullable=False),
+    Column("ledger", String, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What waits.
+
+    Attributes:
+        digest: its name: of an entry's statement, or of a staged wheel.
+        kind: ``entry`` waits for signatures or its wheel, ``staged`` for somebody to sign a release.
+        namespace: whose it is.
+        body: canonical JSON: the entry, or the token's claims.
+        wheel: SHA-256 of the wheel file it needs, if any.
+        created: Unix seconds.
+    """
+
+    digest: Digest
+    kind: str
+    namespace: str
+    body: bytes
+    wheel: Digest | None
+    created: int
+
+
+class Store:
+    """The tables of one registry."""
+
+    def __init__(self, database: Database) -> None:
+        """Takes an open database."""
+        self._database = database
+
+    async def leaves(self, start: int) -> list[bytes]:
+        """Returns the leaves from a position on, in order."""
+        query = select(_LEAVES.c.leaf).where(_LEAVES.c.position >= start).order_by(_LEAVES.c.position)
+        return await self._database.read(lambda connection: [bytes(row.leaf) for row in connection.execute(query)])
+
+    async def position_of(self, digest: Digest) -> int | None:
+        """Returns where an entry's statement is in the log, None where it is not."""
+        query = select(_LEAVES.c.position).where(_LEAVES.c.digest == digest)
+        return await self._database.read(lambda connection: connection.execute(query).scalar())
+
+    async def append(self, position: int, digest: Digest, leaf: bytes) -> None:
+        """Adds the log's next leaf, and ends the wait for it; durable when this returns.
+
+        Raises:
+            Conflict: the position or the entry is there already.
+            StoreError: the database did not take it.
+        """
+
+        def work(connection: Connection) -> None:
+            size = connection.execute(select(func.count()).select_from(_LEAVES)).scalar()
+            if size != position:
+                raise StoreError(
+                    f"the log has {size} leaves, not {position}: another server writes it; restart this one"
+                )
+            connection.execute(insert(_LEAVES).values(position=position, digest=digest, leaf=leaf))
+            connection.execute(delete(_PENDING).where(_PENDING.c.digest == digest))
+
+        await self._database.write(work)
+
+    async def put_pending(self, item: Pending) -> None:
+        """Keeps what waits, in place of an older form of it."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(_PENDING).where(_PENDING.c.digest == item.digest))
+            connection.execute(insert(_PENDING).values(**vars(item)))
+
+        await self._database.write(work)
+
+    async def pending(self, digest: Digest | None = None) -> list[Pending]:
+        """Returns what waits, all of it or one item, oldest first."""
+        query = select(_PENDING).order_by(_PENDING.c.created, _PENDING.c.digest)
+        if digest is not None:
+            query = query.where(_PENDING.c.digest == digest)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [_read_pending(row) for row in rows]
+
+    async def drop_pending(self, digest: Digest) -> None:
+        """Forgets what waited."""
+        await self._database.write(
+            lambda connection: connection.execute(delete(_PENDING).where(_PENDING.c.digest == digest))
+        )
+
+    async def prune(self, before: int, now: int) -> None:
+        """Forgets what has waited since before a time, and tokens that have expired; Unix seconds."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(_PENDING).where(_PENDING.c.created < before))
+            connection.execute(delete(_TOKENS).where(_TOKENS.c.expires < now))
+
+        await self._database.write(work)
+
+    async def use_token(self, name: str, expires: int) -> bool:
+        """Notes that a token was used; returns whether it was the first time."""
+
+        def work(connection: Connection) -> bool:
+            if connection.execute(select(_TOKENS.c.id).where(_TOKENS.c.id == name)).scalar() is not None:
+                return False
+            connection.execute(insert(_TOKENS).values(id=name, expires=expires))
+            return True
+
+        return await self._database.write(work)
+
+    async def note_usage(self, intent: Digest, measurement: Measurement, ledger: str) -> None:
+        """Notes that an anchored record of a bundle was shown; a repeat changes nothing."""
+
+        def work(connection: Connection) -> None:
+            if connection.execute(select(_USAGE.c.intent).where(_USAGE.c.intent == intent)).scalar() is None:
+                connection.execute(insert(_USAGE).values(intent=intent, measurement=measurement, ledger=ledger))
+
+        await self._database.write(work)
+
+    async def usage(self) -> dict[Measurement, dict[str, int]]:
+        """Returns how many anchored records were shown, by bundle and ledger."""
+        query = select(_USAGE.c.measurement, _USAGE.c.ledger, func.count()).group_by(
+            _USAGE.c.measurement, _USAGE.c.ledger
+        )
+        found: dict[Measurement, dict[str, int]] = {}
+        for measurement, ledger, count in await self._database.read(lambda connection: connection.execute(query).all()):
+            found.setdefault(Measurement(bytes(measurement)), {})[ledger] = int(count)
+        return found
+
+    async def aclose(self) -> None:
+        """Closes the database; idempotent."""
+        await self._database.aclose()
+
+
+def open_store(where: str | Path) -> Store:
+    """Opens a registry's database by path or URL, made as needed; blocks.
+
+    Raises:
+        ConfigError, StoreError: as ``fabric.store.database.open_database``.
+    """
+    return Store(open_database(where, _METADATA.create_all))
+
+
+def _read_pending(row: object) -> Pending:
+    fields = row._mapping  # type: ignore[attr-defined] # noqa: SLF001 - SQLAlchemy's documented name
+    wheel = fields["wheel"]
+    return Pending(
+        Digest(bytes(fields["digest"])),
+        fields["kind"],
+        fields["namespace"],
+        bytes(fields["body"]),
+        None if wheel is None else Digest(bytes(wheel)),
+        fields["created"],
+    )

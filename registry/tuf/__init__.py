@@ -1,0 +1,1 @@
+"""What is current: TUF metadata (python-tuf), its writer and its reader."""

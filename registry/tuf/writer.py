@@ -1,0 +1,169 @@
+"""Writer of the TUF metadata: the online half, which the server runs at every change and every few minutes.
+
+Versioned files first, ``timestamp.json`` last: it is the one file that changes in place, and what it names is there
+before it. A writer that starts reads what the last one left and goes on from its version numbers.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Metadata, MetaFile, Snapshot, SuccinctRoles, TargetFile, Targets, Timestamp
+from tuf.api.serialization.json import JSONSerializer
+
+from fabric.core.clock import Clock
+from fabric.core.errors import ConfigError, StoreError
+from registry.files import Shelf
+from registry.tuf.keys import Key
+from registry.tuf.pins import BIN_BITS, BIN_PREFIX, Pins, pins_of
+
+TIMESTAMP_SECONDS: Final = 3_600
+SNAPSHOT_SECONDS: Final = 7 * 86_400
+METADATA: Final = "metadata"
+TARGETS: Final = "targets"
+_SUCCINCT: Final = SuccinctRoles([], 1, BIN_BITS, BIN_PREFIX)
+_Read = TypeVar("_Read")
+_COMPACT: Final = JSONSerializer(compact=True)
+
+
+class TufWriter:
+    """The bins, the snapshot and the timestamp of a registry.
+
+    Attributes:
+        pins: what the offline role says of the log.
+    """
+
+    def __init__(self, shelf: Shelf, online: Key, clock: Clock, timestamp_seconds: int = TIMESTAMP_SECONDS) -> None:
+        """Reads what is published.
+
+        Raises:
+            ConfigError: the folder has no root or targets, or they do not name the online key.
+            StoreError: what is published cannot be read.
+        """
+        self._shelf = shelf
+        self._online = online
+        self._clock = clock
+        self._lifetime = timestamp_seconds
+        self.pins: Final = self._read_offline()
+        self._bins: dict[str, Metadata[Targets]] = {}
+        self._snapshot = Metadata(Snapshot(expires=self._after(SNAPSHOT_SECONDS)))
+        self._timestamp = Metadata(Timestamp(expires=self._after(timestamp_seconds)))
+        self._read_online()
+
+    @property
+    def expires(self) -> int:
+        """When the published timestamp ends, Unix seconds."""
+        return int(self._timestamp.signed.expires.timestamp())
+
+    def publish(self, files: Mapping[str, bytes]) -> None:
+        """Publishes target files, and renews what is about to expire; raises ``StoreError``.
+
+        A file of the same bytes as the published one costs nothing.
+        """
+        changed = self._put_targets(files)
+        targets = self._newest_targets().signed.version
+        known = self._snapshot.signed.meta["targets.json"].version
+        if not self._bins or self._is_half_over(self._snapshot.signed.expires, SNAPSHOT_SECONDS):
+            changed |= set(_SUCCINCT.get_roles())
+        for name in sorted(changed):
+            self._put_bin(name)
+        if changed or known != targets:
+            self._put_snapshot(targets)
+        self.renew()
+
+    def renew(self) -> None:
+        """Signs a new timestamp; raises ``StoreError``."""
+        signed = self._timestamp.signed
+        signed.version += 1
+        signed.expires = self._after(self._lifetime)
+        snapshot = self._snapshot.signed
+        signed.snapshot_meta = MetaFile.from_data(snapshot.version, self._encode(self._snapshot), ["sha256"])
+        self._shelf.put(f"{METADATA}/timestamp.json", self._signed(self._timestamp))
+
+    def _put_targets(self, files: Mapping[str, bytes]) -> set[str]:
+        changed = set()
+        for path, data in files.items():
+            info = TargetFile.from_data(path, data, ["sha256"])
+            name = _SUCCINCT.get_role_for_target(path)
+            known = self._bins[name].signed.targets.get(path) if name in self._bins else None
+            if known == info:
+                continue
+            folder, _, base = path.rpartition("/")
+            self._shelf.put(f"{TARGETS}/{folder}/{info.hashes['sha256']}.{base}", data)
+            self._bin(name).signed.targets[path] = info
+            changed.add(name)
+        return changed
+
+    def _bin(self, name: str) -> Metadata[Targets]:
+        if name not in self._bins:
+            self._bins[name] = Metadata(Targets(version=0, expires=self._after(SNAPSHOT_SECONDS)))
+        return self._bins[name]
+
+    def _put_bin(self, name: str) -> None:
+        metadata = self._bin(name)
+        metadata.signed.version += 1
+        metadata.signed.expires = self._after(SNAPSHOT_SECONDS)
+        data = self._signed(metadata)
+        self._shelf.put(f"{METADATA}/{metadata.signed.version}.{name}.json", data)
+        self._snapshot.signed.meta[f"{name}.json"] = MetaFile.from_data(metadata.signed.version, data, ["sha256"])
+
+    def _put_snapshot(self, targets: int) -> None:
+        signed = self._snapshot.signed
+        signed.version += 1
+        signed.expires = self._after(SNAPSHOT_SECONDS)
+        signed.meta["targets.json"] = MetaFile(targets)
+        self._shelf.put(f"{METADATA}/{signed.version}.snapshot.json", self._signed(self._snapshot))
+
+    def _signed(self, metadata: "Metadata[Any]") -> bytes:
+        metadata.sign(self._online.signer)
+        return self._encode(metadata)
+
+    def _encode(self, metadata: "Metadata[Any]") -> bytes:
+        return metadata.to_bytes(_COMPACT)
+
+    def _read_offline(self) -> Pins:
+        """Reads the offline roles, and refuses to go on with a key that they do not name."""
+        targets = self._newest_targets()
+        delegations = targets.signed.delegations
+        roles = delegations.succinct_roles if delegations else None
+        if roles is None or self._online.signer.public_key.keyid not in roles.keyids:
+            raise ConfigError("the targets metadata does not name this online key: `cryptlet registry rotate` does it")
+        return pins_of(targets)
+
+    def _newest_targets(self) -> Metadata[Targets]:
+        folder = self._shelf.root / METADATA
+        versions = sorted(int(path.name.partition(".")[0]) for path in folder.glob("*.targets.json"))
+        found = self._load(f"{versions[-1]}.targets.json", Metadata[Targets].from_bytes) if versions else None
+        if found is None:
+            raise ConfigError(f"{folder}: no targets metadata; `cryptlet registry init` makes it")
+        return found
+
+    def _read_online(self) -> None:
+        timestamp = self._load("timestamp.json", Metadata[Timestamp].from_bytes)
+        if timestamp is None:
+            return
+        version = timestamp.signed.snapshot_meta.version
+        snapshot = self._load(f"{version}.snapshot.json", Metadata[Snapshot].from_bytes)
+        if snapshot is None:
+            raise StoreError(f"{METADATA}/{version}.snapshot.json is lost: `cryptlet registry recover` writes it again")
+        self._timestamp, self._snapshot = timestamp, snapshot
+        for name in _SUCCINCT.get_roles():
+            meta = snapshot.signed.meta[f"{name}.json"]
+            found = self._load(f"{meta.version}.{name}.json", Metadata[Targets].from_bytes)
+            if found is None:
+                raise StoreError(f"{METADATA}/{meta.version}.{name}.json is lost: see `cryptlet registry recover`")
+            self._bins[name] = found
+
+    def _load(self, name: str, read: Callable[[bytes], _Read]) -> _Read | None:
+        data = self._shelf.read(f"{METADATA}/{name}")
+        try:
+            return None if data is None else read(data)
+        except RepositoryError as error:
+            raise StoreError(f"{METADATA}/{name}: {error}; see `cryptlet registry recover`") from error
+
+    def _after(self, seconds: int) -> datetime:
+        return datetime.fromtimestamp(self._clock.unix_seconds() + seconds, UTC)
+
+    def _is_half_over(self, expires: datetime, lifetime: int) -> bool:
+        return expires.timestamp() - self._clock.unix_seconds() < lifetime / 2
