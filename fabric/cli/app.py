@@ -50,6 +50,7 @@ def _mount(app: typer.Typer, plugin: object, name: str) -> None:
     if not isinstance(plugin, typer.Typer):
         raise PluginError(f"plug-in {name!r} of {plugins.COMMANDS} is no typer application")
     app.registered_commands.extend(plugin.registered_commands)
+    app.registered_groups.extend(plugin.registered_groups)
 
 
 def _version(value: bool) -> None:

@@ -39,6 +39,7 @@ class Publisher:
     Attributes:
         shelf: where they lie.
         tuf: what is current.
+        lifetime: of timestamps and standings, seconds.
     """
 
     def __init__(self, shelf: Shelf, keys: OnlineKeys, clock: Clock, lifetime: int = STANDING_SECONDS) -> None:
@@ -54,7 +55,7 @@ class Publisher:
         self.tuf: Final = TufWriter(shelf, keys.online, clock, lifetime)
         self._keys = keys
         self._clock = clock
-        self._lifetime = lifetime
+        self.lifetime: Final = lifetime
         self._log = LogWriter(Shelf(shelf.root / "log"), self.tuf.pins.origin, keys.log.public, keys.log.sign)
 
     def publish(self, book: Book, leaves: Sequence[bytes], new: Sequence[Leaf] | None = None) -> None:
@@ -98,7 +99,7 @@ class Publisher:
             position=turn.position,
             since=turn.since,
             issued=now,
-            expires=now + self._lifetime,
+            expires=now + self.lifetime,
             signature=Signature(ED25519, self._keys.standing.public, bytes(64)),
         )
         return sign_standing(unsigned, self._keys.standing.sign)

@@ -9,17 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from fabric.bundles.bundle import read_bundle
+from fabric.bundles.bundle import Bundle, read_bundle
 from fabric.core import canonical
 from fabric.core.clock import Clock
 from fabric.core.errors import NotFound, Refused, StoreError
-from fabric.core.ids import Digest, sha256
+from fabric.core.ids import Digest, Measurement, sha256
 from registry.book.bodies import Release
 from registry.book.book import Book
 from registry.book.entry import Entry, Leaf, decode_entry, decode_leaf
 from registry.book.replay import apply, replay
 from registry.book.rules import Unsigned, check
 from registry.files import Shelf
+from registry.house.catalogue import Catalogue
 from registry.house.publisher import Publisher
 from registry.house.store import Pending, Store
 from registry.records import wheel_path
@@ -70,11 +71,22 @@ class Registry:
         self._admit = admit
         self._turn = asyncio.Lock()
         self._is_whole = False
+        self._descriptions: dict[Measurement, str] = {}
+        self.catalogue: Final = Catalogue(lambda: self.book, self._descriptions)
+
+    def seconds_left(self) -> int:
+        """Returns for how long readers still take what is published."""
+        return self.publisher.tuf.expires - self._clock.unix_seconds()
+
+    def is_stale(self) -> bool:
+        """Says whether what is published is past half its life, which a living server never lets happen."""
+        return self.seconds_left() * 2 < self.publisher.lifetime
 
     async def load(self) -> None:
         """Reads the log and publishes what is not published; raises ``StoreError``, of a false log as ``replay``."""
         self.leaves = await self.store.leaves(0)
         self.book = await asyncio.to_thread(replay, self.book.origin, [decode_leaf(item) for item in self.leaves])
+        self._descriptions |= await self.store.descriptions()
         await self.refresh()
 
     async def refresh(self) -> None:
@@ -166,8 +178,11 @@ class Registry:
             if not waiting:
                 raise NotFound(f"no release waits for the wheel {digest.hex()}: submit the release first")
             entry = decode_entry(waiting[0].body)
-            await asyncio.to_thread(check_wheel, entry.body, digest, data)
+            bundle = await asyncio.to_thread(check_wheel, entry.body, digest, data)
             self.staged.put(wheel_path(digest), data)
+            line = bundle.manifest.project.cryptlet.description
+            await self.store.describe(bundle.measurement, line)
+            self._descriptions[bundle.measurement] = line
             return await self._submit(entry)
 
     def staged_wheel(self, digest: Digest) -> bytes:
@@ -194,8 +209,8 @@ class Registry:
         await self.store.aclose()
 
 
-def check_wheel(body: object, digest: Digest, data: bytes) -> None:
-    """Refuses a file that is not the bundle that a release speaks of.
+def check_wheel(body: object, digest: Digest, data: bytes) -> Bundle:
+    """Returns the bundle that a release speaks of.
 
     Raises:
         Malformed: it is no bundle.
@@ -212,3 +227,4 @@ def check_wheel(body: object, digest: Digest, data: bytes) -> None:
         raise Refused(
             f"the release speaks of {publication.name}@{publication.version}, the file is {bundle.manifest.title}"
         )
+    return bundle

@@ -46,6 +46,12 @@ _USAGE: Final = Table(
     Column("measurement", LargeBinary, nullable=False),
     Column("ledger", String, nullable=False),
 )
+_DESCRIPTIONS: Final = Table(
+    "registry_descriptions",
+    _METADATA,
+    Column("measurement", LargeBinary, primary_key=True),
+    Column("text", String, nullable=False),
+)
 
 
 @dataclass(frozen=True)
@@ -166,6 +172,21 @@ class Store:
         for measurement, ledger, count in await self._database.read(lambda connection: connection.execute(query).all()):
             found.setdefault(Measurement(bytes(measurement)), {})[ledger] = int(count)
         return found
+
+    async def describe(self, measurement: Measurement, text: str) -> None:
+        """Keeps the line with which a bundle describes itself."""
+
+        def work(connection: Connection) -> None:
+            known = select(_DESCRIPTIONS.c.text).where(_DESCRIPTIONS.c.measurement == measurement)
+            if connection.execute(known).scalar() is None:
+                connection.execute(insert(_DESCRIPTIONS).values(measurement=measurement, text=text))
+
+        await self._database.write(work)
+
+    async def descriptions(self) -> dict[Measurement, str]:
+        """Returns the lines by bundle."""
+        rows = await self._database.read(lambda connection: connection.execute(select(_DESCRIPTIONS)).all())
+        return {Measurement(bytes(row.measurement)): row.text for row in rows}
 
     async def aclose(self) -> None:
         """Closes the database; idempotent."""

@@ -49,6 +49,7 @@ class TufWriter:
         self._bins: dict[str, Metadata[Targets]] = {}
         self._snapshot = Metadata(Snapshot(expires=self._after(SNAPSHOT_SECONDS)))
         self._timestamp = Metadata(Timestamp(expires=self._after(timestamp_seconds)))
+        self._snapshot.signed.version = self._timestamp.signed.version = 0
         self._read_online()
 
     @property
@@ -64,7 +65,9 @@ class TufWriter:
         changed = self._put_targets(files)
         targets = self._newest_targets().signed.version
         known = self._snapshot.signed.meta["targets.json"].version
-        if not self._bins or self._is_half_over(self._snapshot.signed.expires, SNAPSHOT_SECONDS):
+        if len(self._bins) < _SUCCINCT.number_of_bins or self._is_half_over(
+            self._snapshot.signed.expires, SNAPSHOT_SECONDS
+        ):
             changed |= set(_SUCCINCT.get_roles())
         for name in sorted(changed):
             self._put_bin(name)
@@ -97,7 +100,8 @@ class TufWriter:
 
     def _bin(self, name: str) -> Metadata[Targets]:
         if name not in self._bins:
-            self._bins[name] = Metadata(Targets(version=0, expires=self._after(SNAPSHOT_SECONDS)))
+            self._bins[name] = Metadata(Targets(expires=self._after(SNAPSHOT_SECONDS)))
+            self._bins[name].signed.version = 0  # counted up when it is written
         return self._bins[name]
 
     def _put_bin(self, name: str) -> None:

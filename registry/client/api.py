@@ -1,0 +1,149 @@
+"""The registry's API from an author's side: signs entries and brings them, again and again until they are logged.
+
+Signing needs the namespace's next number, which the registry tells; a false one is of no use to it, since the entry
+then fits nowhere in the log. An entry that was logged meanwhile is answered with its place, so repeating is safe.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from fabric.core import canonical
+from fabric.core.canonical import JsonObject, JsonValue
+from fabric.core.errors import (
+    FabricError,
+    Malformed,
+    NotFound,
+    Oversize,
+    Refused,
+    StoreError,
+    Unauthenticated,
+    Unauthorized,
+    VerificationError,
+)
+from fabric.core.ids import Digest, parse_word
+from fabric.trust.fields import read_integer
+from registry.book.bodies import MAX_WHEEL_BYTES, Body, Owners, read_body
+from registry.book.entry import Entry, parse_entry
+from registry.client.transport import Web
+from registry.tuf.keys import Key
+
+_OK: Final = (200, 202)
+_LAST: Final = 2**53 - 1
+_ERRORS: Final[dict[str, Callable[[str], FabricError]]] = {
+    **{kind.code: kind for kind in (NotFound, Refused, Oversize, StoreError, Unauthenticated, Unauthorized)},
+    Malformed.code: lambda text: Malformed("the registry says", text),
+    VerificationError.code: lambda text: VerificationError("registry", text),
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the registry says of an entry that it was given.
+
+    Attributes:
+        digest: names the entry.
+        position: in the log; None while it waits.
+        lacks: what it waits for, for people.
+    """
+
+    digest: Digest
+    position: int | None
+    lacks: str
+
+
+class Api:
+    """A registry's API."""
+
+    def __init__(self, web: Web) -> None:
+        """Takes the transport."""
+        self._web = web
+
+    def origin(self) -> str:
+        """Returns the name of the registry's log, as it says itself; raises ``StoreError``."""
+        return str(self._get("api/v1/").get("origin"))
+
+    def namespace(self, name: str) -> tuple[Owners, int]:
+        """Returns who owns a namespace and its next number; raises ``NotFound`` and ``StoreError``."""
+        value = self._get(f"api/v1/namespaces/{name}")
+        body = read_body("owners", {key: value.get(key) for key in ("issuers", "keys", "threshold")})
+        if not isinstance(body, Owners):
+            raise Malformed("namespace", "expected owners")
+        return body, read_integer(value.get("sequence"), "sequence", 0, _LAST)
+
+    def sequence(self, name: str) -> int:
+        """Returns a namespace's next number, 0 where it is not claimed."""
+        try:
+            return self.namespace(name)[1]
+        except NotFound:
+            return 0
+
+    def make(self, namespace: str, body: Body, keys: Sequence[Key]) -> Entry:
+        """Returns the namespace's next entry, signed by some keys."""
+        entry = Entry(self.origin(), namespace, self.sequence(namespace), body)
+        for key in keys:
+            entry = entry.signed_by(key.public, key.sign)
+        return entry
+
+    def submit(self, entry: Entry, wheel: bytes | None = None) -> Told:
+        """Brings an entry, and the wheel file if the registry asks for it; raises what the registry refuses with."""
+        told, wants = self._told("POST", "api/v1/entries", canonical.encode(entry.to_json()))
+        if wants is None:
+            return told
+        if wheel is None:
+            raise Refused(
+                f"the registry waits for the wheel {wants.hex()}: publish the wheel file, not the entry alone"
+            )
+        return self._told("PUT", f"api/v1/wheels/{wants.hex()}", wheel)[0]
+
+    def pending(self) -> list[JsonObject]:
+        """Returns what waits at the registry, as it says."""
+        value = self._get("api/v1/pending").get("pending")
+        return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+    def waiting(self, digest: str) -> Entry:
+        """Returns an entry that waits; checks that it has this digest."""
+        value = self._get(f"api/v1/pending/{parse_word(digest, 'digest').hex()}")
+        entry = parse_entry(value.get("body"))
+        if entry.digest.hex() != digest:
+            raise VerificationError("registry", f"asked for entry {digest}, was given {entry.digest.hex()}")
+        return entry
+
+    def waiting_wheel(self, digest: str) -> bytes:
+        """Returns the wheel file of a release that waits; raises ``NotFound`` and ``StoreError``."""
+        return self._web.read(f"api/v1/pending/{parse_word(digest, 'digest').hex()}/wheel", MAX_WHEEL_BYTES)
+
+    def search(self, query: str, page: int = 1) -> JsonObject:
+        """Returns what a search finds, unverified."""
+        return self._get(f"api/v1/search?{urlencode({'q': query, 'page': page})}")
+
+    def _get(self, path: str) -> JsonObject:
+        return self._ask("GET", path, None)
+
+    def _told(self, method: str, path: str, body: bytes) -> tuple[Told, Digest | None]:
+        value = self._ask(method, path, body)
+        wheel, position = value.get("wheel"), value.get("position")
+        told = Told(
+            Digest(parse_word(value.get("digest"), "digest")),
+            None if position is None else read_integer(position, "position", 0, _LAST),
+            str(value.get("lacks")),
+        )
+        return told, None if wheel is None else Digest(parse_word(wheel, "wheel"))
+
+    def _ask(self, method: str, path: str, body: bytes | None) -> JsonObject:
+        status, data = self._web.ask(method, path, body)
+        try:
+            value = canonical.decode_object(data)
+        except Malformed as error:
+            raise StoreError(f"{self._web.name}/{path}: status {status}, no answer of a registry: {error}") from error
+        if status not in _OK:
+            raise _error(value.get("error"), f"{self._web.name}: status {status}")
+        return value
+
+
+def _error(value: JsonValue, place: str) -> FabricError:
+    """Returns what the registry refused with, as an error of our own."""
+    fields = value if isinstance(value, dict) else {}
+    text = str(fields.get("message", ""))[:4000] or place
+    return _ERRORS.get(str(fields.get("code")), Refused)(text)

@@ -1,0 +1,64 @@
+"""Catalogue: what bundles say of themselves, for search; read from their wheels once and kept in memory."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from fabric.core.ids import Measurement
+from registry.book.book import Book, Listing
+from registry.book.words import rank
+
+_EXACT, _START, _NAME, _WORD = 8, 4, 2, 1
+_FOUND: Final = frozenset(("active", "deprecated", "yanked"))
+
+
+class Catalogue:
+    """Searches the newest release of every name; descriptions come by measurement."""
+
+    def __init__(self, book: Callable[[], Book], descriptions: Mapping[Measurement, str]) -> None:
+        """Takes where the book is, and descriptions by measurement, both of which grow."""
+        self._book = book
+        self._descriptions = descriptions
+
+    def description(self, measurement: Measurement) -> str:
+        """Returns a bundle's one line; empty where its wheel could not be read."""
+        return self._descriptions.get(measurement, "")
+
+    def search(self, query: str) -> list[Listing]:
+        """Returns the newest release of each cryptlet that has every word of the query, best first."""
+        words = query.casefold().split()
+        scored = [(self._score(item, words), item.logged, item) for item in self.newest()]
+        found = [entry for entry in scored if entry[0] > 0]
+        return [item for _, _, item in sorted(found, key=lambda entry: (-entry[0], -entry[1], entry[2].ref))]
+
+    def newest(self) -> list[Listing]:
+        """Returns the newest release of each cryptlet; one that was taken away stands behind those that were not."""
+        book = self._book()
+        return [
+            max((book.listings[item] for item in versions.values()), key=_order)
+            for holding in book.holdings.values()
+            for versions in holding.names.values()
+        ]
+
+    def _score(self, item: Listing, words: list[str]) -> int:
+        name, text = item.publication.name, self.description(item.measurement).casefold()
+        total = 1
+        for word in words:
+            points = _points(word, item.namespace, name, text)
+            if not points:
+                return 0
+            total += points
+        return total
+
+
+def _points(word: str, namespace: str, name: str, text: str) -> int:
+    if word in {name, f"{namespace}/{name}"}:
+        return _EXACT
+    if name.startswith(word):
+        return _START
+    if word in name or word == namespace:
+        return _NAME
+    return _WORD if word in text else 0
+
+
+def _order(item: Listing) -> tuple[bool, object]:
+    return item.now.state.value in _FOUND, rank(item.publication.version)

@@ -1,0 +1,47 @@
+"""The server: one registry, its routes, and the round that renews what expires."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import structlog
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from fabric.core.errors import FabricError
+from registry.house.registry import Registry
+from registry.server.api import Api
+from registry.server.static import static_routes
+
+REFRESH_SECONDS: Final = 300
+_log = structlog.get_logger(__name__)
+
+
+def make_app(registry: Registry, refresh_seconds: float = REFRESH_SECONDS) -> Starlette:
+    """Returns the application over a loaded registry; it renews what expires every ``refresh_seconds``."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        task = asyncio.create_task(keep_fresh(registry, refresh_seconds))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    routes = [Mount("/api/v1", routes=Api(registry).routes()), *static_routes(registry.publisher.shelf.root)]
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+async def keep_fresh(registry: Registry, seconds: float) -> None:
+    """Renews timestamp and standings for ever; alarms where they are past half their life."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await registry.refresh()
+        except FabricError as error:
+            _log.error("not renewed", error=str(error), ends_in_seconds=registry.seconds_left())
+        if registry.is_stale():
+            _log.error("the signing job is late: readers refuse this registry soon", seconds=registry.seconds_left())

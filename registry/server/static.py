@@ -1,0 +1,32 @@
+"""Static files: what any web server could hand out as well."""
+
+from pathlib import Path
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from fabric.core.errors import NotFound
+from registry.server.answers import guarded
+
+ROOMS: Final = ("metadata", "targets", "log", "wheels", "standings")
+_CHANGING: Final = ("timestamp.json", "checkpoint")
+_FOREVER: Final = "public, max-age=31536000, immutable"
+
+
+def static_routes(public: Path) -> list[BaseRoute]:
+    """Returns the routes of a registry's public folder."""
+    root = public.resolve()
+
+    async def serve(request: Request) -> Response:
+        """Gives a file."""
+        place = root / request.url.path.lstrip("/")
+        path = place.resolve()
+        # Drafts of files begin with a dot; nothing outside the folder is reached by whatever path or link.
+        if not path.is_relative_to(root) or path.name.startswith(".") or not path.is_file():
+            raise NotFound(f"no file {request.url.path[:200]}")
+        is_changing = path.name in _CHANGING or path.is_relative_to(root / "standings")
+        return FileResponse(path, headers={"Cache-Control": "no-cache" if is_changing else _FOREVER})
+
+    return [Route(f"/{room}/{{path:path}}", guarded(serve), methods=["GET"]) for room in ROOMS]
