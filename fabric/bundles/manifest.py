@@ -31,6 +31,8 @@ RESERVED_PACKAGES: Final = frozenset(
     )
 )
 """Import names that stand in a container already."""
+NAME_PATTERN: Final = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+VERSION_PATTERN: Final = r"^(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2}((a|b|rc)[1-9][0-9]{0,3})?$"
 _MODULE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*/)*([A-Za-z_][A-Za-z0-9_]*\.py|py\.typed)")
 _WORD: Final = "[A-Za-z_][A-Za-z0-9_]*"
 _PART: Final = "[A-Za-z0-9_][A-Za-z0-9_.-]*"
@@ -57,10 +59,8 @@ class Identity(_Table):
         description: one line for people.
     """
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=64)]
-    version: Annotated[
-        str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2}((a|b|rc)[1-9][0-9]{0,3})?$")
-    ]
+    name: Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=64)]
+    version: Annotated[str, StringConstraints(pattern=VERSION_PATTERN)]
     kind: Literal["utility", "contract"]
     entry: Annotated[str, StringConstraints(pattern=rf"^{_WORD}(\.{_WORD})*:{_WORD}$", max_length=200)]
     description: Text
