@@ -17,13 +17,19 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 def build(
     folder: Annotated[Path, typer.Argument(help="Project folder with its cryptlet.toml.")] = Path(),
     out: Annotated[Path, typer.Option("--out", help="Folder for the wheel; made when missing.")] = Path("dist"),
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Build it again in a clean place, and refuse one that differs.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Build the bundle of a cryptlet: a reproducible wheel, and its measurement."""
     from fabric.bundles.build import build as build_bundle
+    from fabric.bundles.rebuild import check_reproducible
     from fabric.core.errors import StoreError
 
     built = build_bundle(folder)
+    if verify:
+        check_reproducible(built, folder)  # before anything is written: a wheel that is there can be published
     target = out / built.filename
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -41,6 +47,7 @@ def build(
             "methods": sorted(manifest.methods),
             "sha256": built.bundle.wheel_digest.hex(),
             "measurement": built.bundle.measurement.hex(),
+            **({"rebuilt": "the same bytes in a clean place"} if verify else {}),
         },
         as_json=as_json,
     )

@@ -51,14 +51,12 @@ def build(folder: Path) -> Built:
         Malformed: ``cryptlet.toml`` is no manifest.
         AuthorError: the folder is no project, a file is missing or not pure Python, or the class cannot be used.
     """
-    check_project(folder)
-    toml = _read(folder / TOML_NAME, folder, MAX_TOML_BYTES)
+    sources = read_sources(folder)
+    toml = sources[TOML_NAME]
     project = parse_project(toml)
-    _check_package(project)
-    root = folder / project.source.root
     modules = {
-        path: _module(root / name, root)
-        for path, name in zip(layout.module_paths(project), project.source.modules, strict=True)
+        path: _checked(sources[name], folder / name)
+        for path, name in zip(layout.module_paths(project), _module_files(project), strict=True)
     }
     # The first wheel only carries the sources to the interpreter that reads the methods from them.
     try:
@@ -67,6 +65,22 @@ def build(folder: Path) -> Built:
         raise AuthorError(localised(str(error), folder, project)) from error
     wheel = pack(toml, canonical.encode(methods), modules)
     return Built(layout.filename(project), wheel, read_bundle(wheel))
+
+
+def read_sources(folder: Path) -> dict[str, bytes]:
+    """Returns every file that goes into a project's bundle, by its path in the project.
+
+    Raises:
+        Malformed: ``cryptlet.toml`` is no manifest.
+        AuthorError: the folder is no project, a file cannot be read, is too large, or is a link.
+    """
+    check_project(folder)
+    toml = _read(folder / TOML_NAME, folder, MAX_TOML_BYTES)
+    project = parse_project(toml)
+    _check_package(project)
+    root = folder / project.source.root
+    modules = {name: _read(folder / name, root, MAX_MODULE_BYTES) for name in _module_files(project)}
+    return {TOML_NAME: toml, **modules}
 
 
 def check_project(folder: Path) -> None:
@@ -138,8 +152,14 @@ def _check_package(project: Project) -> None:
         )
 
 
-def _module(path: Path, root: Path) -> bytes:
-    data = _read(path, root, MAX_MODULE_BYTES)
+def _module_files(project: Project) -> tuple[str, ...]:
+    """Returns the paths of the modules in the project, in the manifest's order."""
+    root = Path(project.source.root)
+    return tuple((root / name).as_posix() for name in project.source.modules)
+
+
+def _checked(data: bytes, path: Path) -> bytes:
+    """Returns a module that is Python and measures the same in every checkout."""
     if b"\r" in data:
         raise AuthorError(f"{path}: has carriage returns; another checkout would measure differently; use LF alone")
     try:

@@ -32,6 +32,15 @@ def _run(*arguments: str | Path) -> str:
     return result.stdout
 
 
+def test_a_build_is_verified_before_its_wheel_is_written(tmp_path: Path) -> None:
+    assert "rebuilt" in json.loads(_run("build", COLD_CHAIN, "--out", tmp_path / "good", "--verify", "--json"))
+    source = SOURCE.replace("name: str", "name: str = str(__import__('os').getpid())")
+    project = write_project(tmp_path / "project", source=source)
+    with pytest.raises(AuthorError, match="another wheel in a clean place"):
+        _run("build", project, "--out", tmp_path / "bad", "--verify")
+    assert not (tmp_path / "bad").exists()
+
+
 def test_from_sources_to_a_registry(tmp_path: Path) -> None:
     made = json.loads(_run("build", COLD_CHAIN, "--out", tmp_path / "dist", "--json"))
     bundle = built(COLD_CHAIN)
