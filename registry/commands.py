@@ -54,6 +54,29 @@ def build(
 
 
 @app.command()
+def lint(
+    path: Annotated[Path, typer.Argument(metavar="[FOLDER|WHEEL]", help="Project folder, or a wheel file.")] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Compare what the code of a cryptlet uses with what its manifest asks for; exit code 1 on an error."""
+    from registry.lint import errors_of, lint_path
+
+    findings = lint_path(path)
+    errors = len(errors_of(findings))
+    counts: dict[str, object] = {"errors": errors, "warnings": len(findings) - errors}
+    if as_json:
+        from dataclasses import asdict
+
+        _show({"findings": [asdict(one) for one in findings], **counts}, as_json=True)
+    else:
+        for one in findings:
+            typer.echo(one)
+        typer.echo(", ".join(f"{number} {name}" for name, number in counts.items()), err=True)
+    if errors:
+        raise typer.Exit(1)
+
+
+@app.command()
 def publish(
     wheel: Annotated[Path, typer.Argument(help="Wheel file that `cryptlet build` made.")],
     registry: Annotated[Path, typer.Option("--registry", help="Folder of the registry; made when missing.")] = Path(

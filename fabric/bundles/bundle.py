@@ -25,6 +25,7 @@ class Bundle:
         wheel_digest: SHA-256 of the wheel file.
         lock_digest: SHA-256 of the canonical JSON list of locked dependencies.
         measurement: its identity, over both digests.
+        toml: ``cryptlet.toml`` as the author wrote it.
         modules: the sources by their path in the wheel.
     """
 
@@ -32,6 +33,7 @@ class Bundle:
     wheel_digest: Digest
     lock_digest: Digest
     measurement: Measurement
+    toml: bytes = field(repr=False)
     modules: Mapping[str, bytes] = field(repr=False)
 
 
@@ -55,6 +57,7 @@ def read_bundle(wheel: bytes) -> Bundle:
         wheel_digest=digest,
         lock_digest=NO_DEPENDENCIES,
         measurement=measure(digest, NO_DEPENDENCIES),
+        toml=entries[f"{folder}/{TOML_NAME}"],
         modules=MappingProxyType(modules),
     )
 
