@@ -21,7 +21,7 @@ def lint_path(path: Path) -> tuple[Finding, ...]:
     if path.is_dir():
         sources = read_sources(path)
         toml = sources.pop(TOML_NAME)
-        modules = {str(path / name): content for name, content in sources.items()}
+        modules = {str(path / name): content for name, content in sources.items() if name.endswith(".py")}
         found = lint(modules, parse_project(toml), toml)
         return tuple(replace(one, file=str(path / TOML_NAME)) if one.file == TOML_NAME else one for one in found)
     try:

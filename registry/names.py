@@ -16,7 +16,7 @@ from typing import Final
 
 from typing_extensions import override
 
-from fabric.bundles.manifest import NAME_PATTERN, VERSION_PATTERN
+from fabric.bundles.tables import NAME_PATTERN, VERSION_PATTERN
 from fabric.core.errors import Malformed
 
 MAX_NAME: Final = 64

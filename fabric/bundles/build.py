@@ -10,13 +10,22 @@ import re
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from fabric.bundles import layout
 from fabric.bundles.bundle import Bundle, pack, read_bundle
-from fabric.bundles.manifest import MAX_TOML_BYTES, TOML_NAME, Project, parse_project
+from fabric.bundles.layout import Parts
+from fabric.bundles.manifest import (
+    MAX_README_BYTES,
+    MAX_TOML_BYTES,
+    TOML_NAME,
+    Project,
+    parse_project,
+    parse_readme,
+)
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject
 from fabric.core.errors import AuthorError, Malformed
@@ -52,18 +61,19 @@ def build(folder: Path) -> Built:
         AuthorError: the folder is no project, a file is missing or not pure Python, or the class cannot be used.
     """
     sources = read_sources(folder)
-    toml = sources[TOML_NAME]
-    project = parse_project(toml)
+    project = parse_project(sources[TOML_NAME])
     modules = {
         path: _checked(sources[name], folder / name)
         for path, name in zip(layout.module_paths(project), _module_files(project), strict=True)
     }
+    readme = _readme(sources, folder, project)
     # The first wheel only carries the sources to the interpreter that reads the methods from them.
+    draft = Parts(sources[TOML_NAME], b"{}", modules, readme)
     try:
-        methods = _methods(project, pack(toml, b"{}", modules))
+        methods = _methods(project, pack(draft))
     except AuthorError as error:
         raise AuthorError(localised(str(error), folder, project)) from error
-    wheel = pack(toml, canonical.encode(methods), modules)
+    wheel = pack(replace(draft, methods=canonical.encode(methods)))
     return Built(layout.filename(project), wheel, read_bundle(wheel))
 
 
@@ -80,7 +90,9 @@ def read_sources(folder: Path) -> dict[str, bytes]:
     _check_package(project)
     root = folder / project.source.root
     modules = {name: _read(folder / name, root, MAX_MODULE_BYTES) for name in _module_files(project)}
-    return {TOML_NAME: toml, **modules}
+    name = project.cryptlet.readme
+    readme = {} if name is None else {name: _read(folder / name, folder, MAX_README_BYTES)}
+    return {TOML_NAME: toml, **readme, **modules}
 
 
 def check_project(folder: Path) -> None:
@@ -156,6 +168,14 @@ def _module_files(project: Project) -> tuple[str, ...]:
     """Returns the paths of the modules in the project, in the manifest's order."""
     root = Path(project.source.root)
     return tuple((root / name).as_posix() for name in project.source.modules)
+
+
+def _readme(sources: Mapping[str, bytes], folder: Path, project: Project) -> bytes | None:
+    if project.cryptlet.readme is None:
+        return None
+    data = sources[project.cryptlet.readme]
+    parse_readme(data, str(folder / project.cryptlet.readme))
+    return data
 
 
 def _checked(data: bytes, path: Path) -> bytes:

@@ -1,5 +1,6 @@
 """Rebuilding in a clean place: an honest project gives the same bytes; what hangs on the machine is found and named."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,7 @@ from fabric.bundles.bundle import pack
 from fabric.bundles.rebuild import check_reproducible, first_difference, rebuild
 from fabric.core.errors import AuthorError
 from tests.support.projects import COLD_CHAIN, SOURCE, built, write_project
-from tests.vectors.gen_bundle import METHODS, MODULES, TOML
+from tests.vectors.gen_bundle import MODULES, PARTS, TOML
 
 FIELD: Final = "    name: str\n"
 HANGS_ON: Final = {
@@ -57,12 +58,13 @@ def test_no_project_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_first_file_that_differs_is_named() -> None:
-    one = pack(TOML.encode(), METHODS, MODULES)
-    two = pack(TOML.encode(), METHODS, {**MODULES, "hello_world/service.py": b"class Hallo: ...\n"})
+    one = pack(PARTS)
+    two = pack(replace(PARTS, modules={**MODULES, "hello_world/service.py": b"class Hallo: ...\n"}))
     assert first_difference(one, two) == (
         "hello_world/service.py differs from byte 7 on: here b'class Hello: ...\\n', there b'class Hallo: ...\\n'"
     )
     other = TOML.replace('"words/__init__.py", ', "").encode()
-    without = pack(other, METHODS, {name: data for name, data in MODULES.items() if "words" not in name})
+    modules = {name: data for name, data in MODULES.items() if "words" not in name}
+    without = pack(replace(PARTS, toml=other, modules=modules))
     assert first_difference(one, without).startswith("hello_world-1.2.0rc1.dist-info/cryptlet.toml differs")
     assert first_difference(one, one) == "no file, but the archive around them"
