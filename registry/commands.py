@@ -17,13 +17,19 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 def build(
     folder: Annotated[Path, typer.Argument(help="Project folder with its cryptlet.toml.")] = Path(),
     out: Annotated[Path, typer.Option("--out", help="Folder for the wheel; made when missing.")] = Path("dist"),
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Build it again in a clean place, and refuse one that differs.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Build the bundle of a cryptlet: a reproducible wheel, and its measurement."""
     from fabric.bundles.build import build as build_bundle
+    from fabric.bundles.rebuild import check_reproducible
     from fabric.core.errors import StoreError
 
     built = build_bundle(folder)
+    if verify:
+        check_reproducible(built, folder)  # before anything is written: a wheel that is there can be published
     target = out / built.filename
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -41,9 +47,33 @@ def build(
             "methods": sorted(manifest.methods),
             "sha256": built.bundle.wheel_digest.hex(),
             "measurement": built.bundle.measurement.hex(),
+            **({"rebuilt": "the same bytes in a clean place"} if verify else {}),
         },
         as_json=as_json,
     )
+
+
+@app.command()
+def lint(
+    path: Annotated[Path, typer.Argument(metavar="[FOLDER|WHEEL]", help="Project folder, or a wheel file.")] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Compare what the code of a cryptlet uses with what its manifest asks for; exit code 1 on an error."""
+    from registry.lint import errors_of, lint_path
+
+    findings = lint_path(path)
+    errors = len(errors_of(findings))
+    counts: dict[str, object] = {"errors": errors, "warnings": len(findings) - errors}
+    if as_json:
+        from dataclasses import asdict
+
+        _show({"findings": [asdict(one) for one in findings], **counts}, as_json=True)
+    else:
+        for one in findings:
+            typer.echo(one)
+        typer.echo(", ".join(f"{number} {name}" for name, number in counts.items()), err=True)
+    if errors:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -10,13 +10,22 @@ import re
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from fabric.bundles import layout
 from fabric.bundles.bundle import Bundle, pack, read_bundle
-from fabric.bundles.manifest import MAX_TOML_BYTES, TOML_NAME, Project, parse_project
+from fabric.bundles.layout import Parts
+from fabric.bundles.manifest import (
+    MAX_README_BYTES,
+    MAX_TOML_BYTES,
+    TOML_NAME,
+    Project,
+    parse_project,
+    parse_readme,
+)
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject
 from fabric.core.errors import AuthorError, Malformed
@@ -51,22 +60,39 @@ def build(folder: Path) -> Built:
         Malformed: ``cryptlet.toml`` is no manifest.
         AuthorError: the folder is no project, a file is missing or not pure Python, or the class cannot be used.
     """
+    sources = read_sources(folder)
+    project = parse_project(sources[TOML_NAME])
+    modules = {
+        path: _checked(sources[name], folder / name)
+        for path, name in zip(layout.module_paths(project), _module_files(project), strict=True)
+    }
+    readme = _readme(sources, folder, project)
+    # The first wheel only carries the sources to the interpreter that reads the methods from them.
+    draft = Parts(sources[TOML_NAME], b"{}", modules, readme)
+    try:
+        methods = _methods(project, pack(draft))
+    except AuthorError as error:
+        raise AuthorError(localised(str(error), folder, project)) from error
+    wheel = pack(replace(draft, methods=canonical.encode(methods)))
+    return Built(layout.filename(project), wheel, read_bundle(wheel))
+
+
+def read_sources(folder: Path) -> dict[str, bytes]:
+    """Returns every file that goes into a project's bundle, by its path in the project.
+
+    Raises:
+        Malformed: ``cryptlet.toml`` is no manifest.
+        AuthorError: the folder is no project, a file cannot be read, is too large, or is a link.
+    """
     check_project(folder)
     toml = _read(folder / TOML_NAME, folder, MAX_TOML_BYTES)
     project = parse_project(toml)
     _check_package(project)
     root = folder / project.source.root
-    modules = {
-        path: _module(root / name, root)
-        for path, name in zip(layout.module_paths(project), project.source.modules, strict=True)
-    }
-    # The first wheel only carries the sources to the interpreter that reads the methods from them.
-    try:
-        methods = _methods(project, pack(toml, b"{}", modules))
-    except AuthorError as error:
-        raise AuthorError(localised(str(error), folder, project)) from error
-    wheel = pack(toml, canonical.encode(methods), modules)
-    return Built(layout.filename(project), wheel, read_bundle(wheel))
+    modules = {name: _read(folder / name, root, MAX_MODULE_BYTES) for name in _module_files(project)}
+    name = project.cryptlet.readme
+    readme = {} if name is None else {name: _read(folder / name, folder, MAX_README_BYTES)}
+    return {TOML_NAME: toml, **readme, **modules}
 
 
 def check_project(folder: Path) -> None:
@@ -138,8 +164,22 @@ def _check_package(project: Project) -> None:
         )
 
 
-def _module(path: Path, root: Path) -> bytes:
-    data = _read(path, root, MAX_MODULE_BYTES)
+def _module_files(project: Project) -> tuple[str, ...]:
+    """Returns the paths of the modules in the project, in the manifest's order."""
+    root = Path(project.source.root)
+    return tuple((root / name).as_posix() for name in project.source.modules)
+
+
+def _readme(sources: Mapping[str, bytes], folder: Path, project: Project) -> bytes | None:
+    if project.cryptlet.readme is None:
+        return None
+    data = sources[project.cryptlet.readme]
+    parse_readme(data, str(folder / project.cryptlet.readme))
+    return data
+
+
+def _checked(data: bytes, path: Path) -> bytes:
+    """Returns a module that is Python and measures the same in every checkout."""
     if b"\r" in data:
         raise AuthorError(f"{path}: has carriage returns; another checkout would measure differently; use LF alone")
     try:

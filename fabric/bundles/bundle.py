@@ -6,7 +6,16 @@ from types import MappingProxyType
 from typing import Final
 
 from fabric.bundles import archive, layout
-from fabric.bundles.manifest import METHODS_NAME, TOML_NAME, Manifest, Project, parse_methods, parse_project
+from fabric.bundles.layout import Parts
+from fabric.bundles.manifest import (
+    METHODS_NAME,
+    README_NAME,
+    TOML_NAME,
+    Manifest,
+    parse_methods,
+    parse_project,
+    parse_readme,
+)
 from fabric.core import canonical
 from fabric.core.errors import Malformed
 from fabric.core.ids import Digest, Measurement, sha256
@@ -25,14 +34,18 @@ class Bundle:
         wheel_digest: SHA-256 of the wheel file.
         lock_digest: SHA-256 of the canonical JSON list of locked dependencies.
         measurement: its identity, over both digests.
+        toml: ``cryptlet.toml`` as the author wrote it.
         modules: the sources by their path in the wheel.
+        readme: Markdown for people, as hostile as its author may be; None where there is none.
     """
 
     manifest: Manifest
     wheel_digest: Digest
     lock_digest: Digest
     measurement: Measurement
+    toml: bytes = field(repr=False)
     modules: Mapping[str, bytes] = field(repr=False)
+    readme: str | None = field(default=None, repr=False)
 
 
 def read_bundle(wheel: bytes) -> Bundle:
@@ -46,31 +59,34 @@ def read_bundle(wheel: bytes) -> Bundle:
     project = parse_project(entries[f"{folder}/{TOML_NAME}"])
     if folder != layout.metadata_folder(project):
         raise Malformed(folder, f"cryptlet.toml names the bundle {layout.metadata_folder(project)}")
-    methods = parse_methods(_entry(entries, f"{folder}/{METHODS_NAME}"))
-    modules = {path: _entry(entries, path) for path in layout.module_paths(project)}
-    _compare(entries, project, folder, modules)
+    parts = Parts(
+        toml=entries[f"{folder}/{TOML_NAME}"],
+        methods=_entry(entries, f"{folder}/{METHODS_NAME}"),
+        modules=MappingProxyType({path: _entry(entries, path) for path in layout.module_paths(project)}),
+        readme=None if project.cryptlet.readme is None else _entry(entries, f"{folder}/{README_NAME}"),
+    )
+    manifest = Manifest(project, parse_methods(parts.methods))
+    readme = None if parts.readme is None else parse_readme(parts.readme)
+    _compare(entries, layout.lay_out(project, parts))
     digest = sha256(wheel)
     return Bundle(
-        manifest=Manifest(project, methods),
+        manifest=manifest,
         wheel_digest=digest,
         lock_digest=NO_DEPENDENCIES,
         measurement=measure(digest, NO_DEPENDENCIES),
-        modules=MappingProxyType(modules),
+        toml=parts.toml,
+        modules=parts.modules,
+        readme=readme,
     )
 
 
-def pack(toml: bytes, methods: bytes, modules: Mapping[str, bytes]) -> bytes:
-    """Returns the wheel file of a project.
-
-    Args:
-        toml: the bytes of ``cryptlet.toml``.
-        methods: canonical JSON of the methods.
-        modules: the sources by their path in the wheel.
+def pack(parts: Parts) -> bytes:
+    """Returns the wheel file that is made of the parts.
 
     Raises:
         Malformed: the parts are no project, or beyond a limit.
     """
-    return archive.write(layout.lay_out(parse_project(toml), toml, methods, modules))
+    return archive.write(layout.lay_out(parse_project(parts.toml), parts))
 
 
 def _metadata_folder(entries: Mapping[str, bytes]) -> str:
@@ -86,10 +102,8 @@ def _entry(entries: Mapping[str, bytes], name: str) -> bytes:
     return entries[name]
 
 
-def _compare(entries: Mapping[str, bytes], project: Project, folder: str, modules: Mapping[str, bytes]) -> None:
+def _compare(entries: Mapping[str, bytes], expected: Mapping[str, bytes]) -> None:
     """Holds the wheel against the one that its own parts give; RECORD with its digests is one of the files."""
-    toml, methods = entries[f"{folder}/{TOML_NAME}"], entries[f"{folder}/{METHODS_NAME}"]
-    expected = layout.lay_out(project, toml, methods, modules)
     for name in sorted(entries.keys() | expected.keys()):
         if name not in expected:
             raise Malformed(name, "neither listed in cryptlet.toml nor part of a wheel's metadata")

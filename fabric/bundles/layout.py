@@ -6,9 +6,10 @@ Nothing in a wheel is free: METADATA, WHEEL and RECORD follow from the rest, so 
 import base64
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from fabric.bundles.manifest import METHODS_NAME, TOML_NAME, Project
+from fabric.bundles.manifest import METHODS_NAME, README_NAME, TOML_NAME, Project
 
 WHEEL: Final = b"""\
 Wheel-Version: 1.0
@@ -16,6 +17,23 @@ Generator: cryptlet-fabric (bundle v1)
 Root-Is-Purelib: true
 Tag: py3-none-any
 """
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a wheel is made of; all else in it follows.
+
+    Attributes:
+        toml: the bytes of ``cryptlet.toml``.
+        methods: canonical JSON of the methods.
+        modules: the sources by their path in the wheel.
+        readme: the README, exactly where the manifest names one.
+    """
+
+    toml: bytes
+    methods: bytes
+    modules: Mapping[str, bytes]
+    readme: bytes | None = None
 
 
 def stem(project: Project) -> str:
@@ -33,22 +51,22 @@ def metadata_folder(project: Project) -> str:
     return f"{stem(project)}.dist-info"
 
 
-def lay_out(project: Project, toml: bytes, methods: bytes, modules: Mapping[str, bytes]) -> dict[str, bytes]:
+def lay_out(project: Project, parts: Parts) -> dict[str, bytes]:
     """Returns every file of the wheel by its path.
 
     Args:
-        project: the parsed ``toml``.
-        toml: the bytes of ``cryptlet.toml``.
-        methods: canonical JSON of the methods.
-        modules: the sources by their path in the wheel.
+        project: the parsed ``cryptlet.toml``.
+        parts: what the wheel is made of.
     """
     folder = metadata_folder(project)
+    readme = {} if parts.readme is None else {f"{folder}/{README_NAME}": parts.readme}
     entries = {
-        **modules,
+        **parts.modules,
+        **readme,
         f"{folder}/METADATA": _metadata(project),
         f"{folder}/WHEEL": WHEEL,
-        f"{folder}/{TOML_NAME}": toml,
-        f"{folder}/{METHODS_NAME}": methods,
+        f"{folder}/{TOML_NAME}": parts.toml,
+        f"{folder}/{METHODS_NAME}": parts.methods,
     }
     return {**entries, f"{folder}/RECORD": _record(entries, f"{folder}/RECORD")}
 
@@ -59,9 +77,21 @@ def module_paths(project: Project) -> tuple[str, ...]:
 
 
 def _metadata(project: Project) -> bytes:
-    identity = project.cryptlet
-    lines = ("Metadata-Version: 2.1", f"Name: {identity.name}", f"Version: {identity.version}")
-    return "\n".join((*lines, f"Summary: {identity.description}", "")).encode()
+    """Returns core metadata; 2.4 brought the licence expression (PEP 639), and what is older stays as it was."""
+    one = project.cryptlet
+    optional = (
+        ("License-Expression: ", one.licence),
+        ("Project-URL: Homepage, ", one.homepage),
+        ("Project-URL: Repository, ", one.repository),
+    )
+    lines = (
+        f"Metadata-Version: {'2.1' if one.licence is None else '2.4'}",
+        f"Name: {one.name}",
+        f"Version: {one.version}",
+        f"Summary: {one.description}",
+        *(label + value for label, value in optional if value is not None),
+    )
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def _record(entries: Mapping[str, bytes], own_path: str) -> bytes:

@@ -12,16 +12,20 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
+from fabric.bundles.tables import NAME_PATTERN, PART, VERSION_PATTERN, HttpsUrl, Licence, Readme, Table, Text
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.errors import Malformed
 
 TOML_NAME: Final = "cryptlet.toml"
 METHODS_NAME: Final = "methods.json"
+README_NAME: Final = "README.md"
+"""In a bundle; in the project it may have another."""
 MAX_TOML_BYTES: Final = 65_536
 MAX_METHODS_BYTES: Final = 1 << 20
+MAX_README_BYTES: Final = 65_536
 MAX_METHODS: Final = 64
 MAX_MODULES: Final = 500
 RESERVED_PACKAGES: Final = frozenset(
@@ -33,20 +37,12 @@ RESERVED_PACKAGES: Final = frozenset(
 """Import names that stand in a container already."""
 _MODULE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*/)*([A-Za-z_][A-Za-z0-9_]*\.py|py\.typed)")
 _WORD: Final = "[A-Za-z_][A-Za-z0-9_]*"
-_PART: Final = "[A-Za-z0-9_][A-Za-z0-9_.-]*"
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Controls, and the ones that turn the direction of a text around, so that it reads otherwise than it is."""
 _METHOD: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
-# Ranges spelled out: the classes \w and \s follow the Unicode version of whoever reads.
-_INK: Final = r"[^\x00-\x20\x7f-\xa0\u2028\u2029]"
-Text = Annotated[str, StringConstraints(pattern=rf"^{_INK}({_INK}| )*$", max_length=200)]
-"""One line that does not begin with a space."""
 
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Identity(_Table):
+class Identity(Table):
     """Table ``[cryptlet]``.
 
     Attributes:
@@ -55,18 +51,24 @@ class Identity(_Table):
         kind: ``utility`` or ``contract``.
         entry: ``module:Class``.
         description: one line for people.
+        licence: SPDX expression; None where the author says nothing, so that nobody may use it.
+        readme: Markdown file of the project, for people; it goes into the bundle.
+        homepage: what else there is to know.
+        repository: where the sources are.
     """
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=64)]
-    version: Annotated[
-        str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2}((a|b|rc)[1-9][0-9]{0,3})?$")
-    ]
+    name: Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=64)]
+    version: Annotated[str, StringConstraints(pattern=VERSION_PATTERN)]
     kind: Literal["utility", "contract"]
     entry: Annotated[str, StringConstraints(pattern=rf"^{_WORD}(\.{_WORD})*:{_WORD}$", max_length=200)]
     description: Text
+    licence: Licence | None = None
+    readme: Readme | None = None
+    homepage: HttpsUrl | None = None
+    repository: HttpsUrl | None = None
 
 
-class Source(_Table):
+class Source(Table):
     """Table ``[source]``: what goes into the wheel, and under which import name.
 
     Attributes:
@@ -76,7 +78,7 @@ class Source(_Table):
     """
 
     package: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
-    root: Annotated[str, StringConstraints(pattern=rf"^(\.|{_PART}(/{_PART})*)$")] = "."
+    root: Annotated[str, StringConstraints(pattern=rf"^(\.|{PART}(/{PART})*)$")] = "."
     modules: Annotated[tuple[str, ...], Field(strict=False, min_length=1, max_length=MAX_MODULES)]
 
     @field_validator("package")
@@ -101,7 +103,7 @@ class Source(_Table):
         return value
 
 
-class Hardware(_Table):
+class Hardware(Table):
     """Table ``[hardware]``: the hardware profile that the cryptlet asks for.
 
     Attributes:
@@ -117,7 +119,7 @@ class Hardware(_Table):
     labels: dict[Text, Text] = Field(default_factory=dict, max_length=32)
 
 
-class Price(_Table):
+class Price(Table):
     """Table ``[price]``: what its author asks for one invocation; nothing is charged yet.
 
     Attributes:
@@ -129,7 +131,7 @@ class Price(_Table):
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3,12}$")]
 
 
-class Determinism(_Table):
+class Determinism(Table):
     """Table ``[determinism]``.
 
     Attributes:
@@ -140,7 +142,7 @@ class Determinism(_Table):
     mode: Literal["strict", "none"]
 
 
-class Project(_Table):
+class Project(Table):
     """The whole of ``cryptlet.toml``."""
 
     cryptlet: Identity
@@ -209,6 +211,28 @@ def parse_methods(data: bytes) -> Mapping[str, JsonObject]:
     return MappingProxyType({name: _method(name, item) for name, item in value.items()})
 
 
+def parse_readme(data: bytes, name: str = README_NAME) -> str:
+    """Reads a README: Markdown for people, shown by registries, so not without a check that it is text.
+
+    Args:
+        data: the file's bytes.
+        name: its name, for the refusal.
+
+    Raises:
+        Malformed: empty, too long, not UTF-8, or with control characters other than LF and tab.
+    """
+    if not 0 < len(data) <= MAX_README_BYTES:
+        raise Malformed(name, f"expected 1 to {MAX_README_BYTES} bytes, got {len(data)}")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise Malformed(name, f"no UTF-8: {error.reason} at byte {error.start}") from error
+    if found := _CONTROL.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise Malformed(name, f"line {line}: {found[0]!a} is no text; save it as plain Markdown with LF alone")
+    return text
+
+
 def _method(name: str, value: JsonValue) -> JsonObject:
     if not _METHOD.fullmatch(name):
         raise Malformed(METHODS_NAME, f"{ascii(name)[:80]} is no name of a method")
@@ -239,7 +263,7 @@ def _nearest(place: list[str]) -> str:
     return f" - did you mean {close[0]!r}?" if close else f" - known: {', '.join(known)}"
 
 
-_TABLES: Final[Mapping[str, type[_Table]]] = {
+_TABLES: Final[Mapping[str, type[Table]]] = {
     "cryptlet": Identity,
     "source": Source,
     "hardware": Hardware,

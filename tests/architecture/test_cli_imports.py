@@ -37,6 +37,7 @@ COMMANDS: Final = (
     "doctor",
     "invoke",
     "ledger",
+    "lint",
     "message",
     "new",
     "node",

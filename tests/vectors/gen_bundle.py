@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fabric.bundles import archive, layout
 from fabric.bundles.bundle import pack, read_bundle
+from fabric.bundles.layout import Parts
 from fabric.bundles.manifest import parse_project
 from fabric.core import canonical
 from registry.publish import Publisher, sign_publication
@@ -21,6 +22,10 @@ version = "1.2.0rc1"
 kind = "utility"
 entry = "hello_world.service:Hello"
 description = "Greets whom it is told to, in UTF-8: ä."
+licence = "MIT OR (Apache-2.0 WITH LLVM-exception AND LicenseRef-Own)"
+readme = "docs/HELLO.md"
+homepage = "https://hello.example"
+repository = "https://hello.example:8443/~author/hello?tag=1#top"
 
 [source]
 package = "hello_world"
@@ -47,6 +52,8 @@ MODULES: Final = {
     "hello_world/words/__init__.py": b"",
     "hello_world/py.typed": b"",
 }
+README: Final = "# Hello\n\nGreets whom it is told to: ä.\n"
+PARTS: Final = Parts(TOML.encode(), METHODS, MODULES, README.encode())
 INFO: Final = "hello_world-1.2.0rc1.dist-info"
 PRIVATE_KEY: Final = bytes(range(32))
 
@@ -58,7 +65,7 @@ def document() -> str:
 
 def good_entries() -> dict[str, bytes]:
     """Returns the files of the good wheel."""
-    return layout.lay_out(parse_project(TOML.encode()), TOML.encode(), METHODS, MODULES)
+    return layout.lay_out(parse_project(TOML.encode()), PARTS)
 
 
 def zipped(entries: Iterable[tuple[str, bytes]], *, method: int = zipfile.ZIP_STORED, mode: int = 0o100644) -> bytes:
@@ -127,6 +134,16 @@ def refused_wheels() -> dict[str, tuple[bytes, str]]:
         "two manifests": ({"other-1.0.0.dist-info/cryptlet.toml": b""}, "found 2"),
         "no methods": ({f"{INFO}/methods.json": None}, f"{INFO}/methods.json: not in the wheel"),
         "methods not canonical": ({f"{INFO}/methods.json": b"{ }"}, "canonical JSON"),
+        "no README": ({f"{INFO}/README.md": None}, f"{INFO}/README.md: not in the wheel"),
+        "README not UTF-8": ({f"{INFO}/README.md": b"\xff"}, "README.md: no UTF-8"),
+        "README with controls": ({f"{INFO}/README.md": b"a\nb\x1b[2J"}, "README.md: line 2: '\\x1b' is no text"),
+        "README turned around": ({f"{INFO}/README.md": "\u202e".encode()}, "'\\u202e' is no text"),
+        "README empty": ({f"{INFO}/README.md": b""}, "README.md: expected 1 to 65536 bytes, got 0"),
+        "README too long": ({f"{INFO}/README.md": b"a" * 65_537}, "README.md: expected 1 to 65536 bytes, got 65537"),
+        "README that nobody named": (
+            {f"{INFO}/cryptlet.toml": TOML.replace('readme = "docs/HELLO.md"\n', "").encode()},
+            f"{INFO}/README.md: neither listed",
+        ),
         "no method": ({f"{INFO}/methods.json": b"{}"}, "1 to 64 methods"),
         "another name": (
             {f"{INFO}/cryptlet.toml": TOML.replace("hello-world", "hello").encode()},
@@ -167,7 +184,7 @@ def refused_manifests() -> dict[str, tuple[str, str]]:
 
 
 def _vectors() -> dict[str, Any]:
-    wheel = pack(TOML.encode(), METHODS, MODULES)
+    wheel = pack(PARTS)
     bundle = read_bundle(wheel)
     publication = sign_publication(bundle, Publisher(Ed25519PrivateKey.from_private_bytes(PRIVATE_KEY)))
     return {
@@ -176,6 +193,7 @@ def _vectors() -> dict[str, Any]:
         "bundle": {
             "toml": TOML,
             "methods": METHODS.decode(),
+            "readme": README,
             "modules": {name: content.decode() for name, content in MODULES.items()},
             "record": good_entries()[f"{INFO}/RECORD"].decode(),
             "metadata": good_entries()[f"{INFO}/METADATA"].decode(),

@@ -10,7 +10,14 @@ HERE = Path(__file__).resolve().parent
 def main() -> int:
     """Returns 1 where ``--check`` found a file that is not what would be written."""
     sys.path.insert(0, str(HERE.parents[1]))
-    from tests.vectors import gen_bundle, gen_hyperledger, gen_proof, gen_rules, gen_trust  # noqa: PLC0415 - found by the path above
+    from tests.vectors import (  # noqa: PLC0415 - found by the path above
+        gen_bundle,
+        gen_hyperledger,
+        gen_names,
+        gen_proof,
+        gen_rules,
+        gen_trust,
+    )
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
@@ -19,6 +26,7 @@ def main() -> int:
     files = {
         "bundle.json": gen_bundle.document,
         "hyperledger_receipt.json": gen_hyperledger.document,
+        "names.json": gen_names.document,
         "proof.json": gen_proof.document,
         "rules.json": gen_rules.document,
         "trust.json": gen_trust.document,

@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 
 from fabric.bundles import archive
 from fabric.bundles.bundle import NO_DEPENDENCIES, pack, read_bundle
+from fabric.bundles.layout import Parts
 from fabric.core import canonical
 from fabric.core.errors import Malformed
 from fabric.core.ids import sha256, tag
 from fabric.trust.publication import parse_publication
 from tests.support.projects import ROOT
-from tests.vectors.gen_bundle import METHODS, MODULES, TOML, refused_wheels
+from tests.vectors.gen_bundle import METHODS, MODULES, PARTS, README, TOML, refused_wheels
 
-WHEEL = pack(TOML.encode(), METHODS, MODULES)
+WHEEL = pack(PARTS)
 
 
 @cache
@@ -37,13 +38,14 @@ def test_a_bundle_is_measured() -> None:
     assert bytes(bundle.measurement) == sha256(tag("cryptlet-fabric/measurement/v1"), sha256(WHEEL), sha256(b"[]"))
     assert bundle.manifest.title == "hello-world@1.2.0rc1"
     assert bundle.modules == MODULES
+    assert (bundle.toml, bundle.readme) == (TOML.encode(), README)
     assert bundle.manifest.methods == canonical.decode(METHODS)
 
 
 def test_the_vectors_of_wheels() -> None:
     one = vectors()["bundle"]
     modules = {name: text.encode() for name, text in one["modules"].items()}
-    wheel = pack(one["toml"].encode(), one["methods"].encode(), modules)
+    wheel = pack(Parts(one["toml"].encode(), one["methods"].encode(), modules, one["readme"].encode()))
     assert wheel.hex() == one["wheel"]
     bundle = read_bundle(wheel)
     assert bundle.measurement.hex() == one["measurement"]

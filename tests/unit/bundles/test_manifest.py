@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fabric.bundles.layout import Parts, lay_out
 from fabric.bundles.manifest import MAX_TOML_BYTES, Project, parse_methods, parse_project
+from fabric.bundles.tables import check_licence
 from fabric.core import canonical
 from fabric.core.errors import Malformed
 from tests.vectors.gen_bundle import METHODS, TOML, refused_manifests
@@ -97,3 +99,31 @@ def test_any_bytes_give_methods_or_malformed(data: bytes) -> None:
             assert parse_methods(candidate)
         except Malformed:
             continue
+
+
+@pytest.mark.parametrize(
+    "licence", ["MIT", "GPL-2.0+", "LicenseRef-Own", "(MIT)", "A AND (B OR (C WITH d-exception)) OR D", "0BSD"]
+)
+def test_licences(licence: str) -> None:
+    text = TOML.replace("MIT OR (Apache-2.0 WITH LLVM-exception AND LicenseRef-Own)", licence)
+    assert parse_project(text.encode()).cryptlet.licence == licence
+
+
+@given(st.lists(st.sampled_from(["MIT", "AND", "OR", "WITH", "(", ")", "+", " ", "é"]), max_size=12).map("".join))
+def test_any_text_is_a_licence_or_refused(text: str) -> None:
+    try:
+        assert check_licence(text) == text
+    except ValueError:
+        return
+    assert text.count("(") == text.count(")")
+
+
+def test_what_an_author_need_not_say() -> None:
+    """A project of before has no licence, README or links, and stays what it was."""
+    bare = [line for line in TOML.splitlines() if not line.startswith(("licence", "readme", "homepage", "repository"))]
+    project = parse_project("\n".join(bare).encode())
+    one = project.cryptlet
+    assert (one.licence, one.readme, one.homepage, one.repository) == (None, None, None, None)
+    names = lay_out(project, Parts(b"", METHODS, {}))
+    assert names["hello_world-1.2.0rc1.dist-info/METADATA"].startswith(b"Metadata-Version: 2.1\nName: hello-world\n")
+    assert "hello_world-1.2.0rc1.dist-info/README.md" not in names

@@ -13,12 +13,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from typer.testing import CliRunner
 
 from fabric.bindings.file import read_binding_file
+from fabric.bundles.bundle import read_bundle
 from fabric.core.errors import AuthorError, ConfigError, Malformed, NotFound, Refused
 from fabric.relay.model import RELAY_CALLER
 from registry.commands import app
 from registry.folder import FolderRegistry
+from registry.lint import refuse_errors
 from registry.publish import open_publisher
-from tests.support.projects import COLD_CHAIN, RELAY, SOURCE, built, write_project
+from tests.support.projects import COLD_CHAIN, RELAY, SOURCE, TOML, built, write_project
 from tests.support.proofs import ETHEREUM, NATIVE, policy
 
 RUNNER = CliRunner()
@@ -30,6 +32,38 @@ def _run(*arguments: str | Path) -> str:
         raise result.exception
     assert result.exit_code == 0, result.output
     return result.stdout
+
+
+def test_a_build_is_verified_before_its_wheel_is_written(tmp_path: Path) -> None:
+    assert "rebuilt" in json.loads(_run("build", COLD_CHAIN, "--out", tmp_path / "good", "--verify", "--json"))
+    source = SOURCE.replace("name: str", "name: str = str(__import__('os').getpid())")
+    project = write_project(tmp_path / "project", source=source)
+    with pytest.raises(AuthorError, match="another wheel in a clean place"):
+        _run("build", project, "--out", tmp_path / "bad", "--verify")
+    assert not (tmp_path / "bad").exists()
+
+
+def test_a_project_and_its_wheel_are_linted(tmp_path: Path) -> None:
+    project = write_project(tmp_path / "project", source="import pickle\n" + SOURCE)
+    result = RUNNER.invoke(app, ["lint", str(project)])
+    assert result.exit_code == 1
+    assert result.stdout.startswith(f"{project}/__init__.py:1: error: uses pickle (unpickling): reading such bytes")
+    made = json.loads(_run("build", project, "--out", tmp_path, "--json"))
+    told = RUNNER.invoke(app, ["lint", made["wheel"], "--json"])
+    assert told.exit_code == 1
+    value = json.loads(told.stdout)
+    assert (value["errors"], value["warnings"]) == (1, 0)
+    assert (value["findings"][0]["file"], value["findings"][0]["line"]) == ("greeter/__init__.py", 1)
+    with pytest.raises(Refused, match=r"greeter@1\.0\.0 is not published with errors of the lint: greeter/__init__"):
+        refuse_errors(read_bundle(Path(made["wheel"]).read_bytes()))
+
+
+def test_a_clean_project_has_no_finding(tmp_path: Path) -> None:
+    assert json.loads(_run("lint", COLD_CHAIN, "--json")) == {"findings": [], "errors": 0, "warnings": 0}
+    project = write_project(tmp_path, toml=TOML.replace("strict", "none"))
+    assert _run("lint", project).startswith(f"{project}/cryptlet.toml:13: warning: ")
+    with pytest.raises(NotFound, match="name a project folder or a wheel file"):
+        _run("lint", tmp_path / "nothing")
 
 
 def test_from_sources_to_a_registry(tmp_path: Path) -> None:
