@@ -16,7 +16,7 @@ from fabric.core.ids import Digest, sha256
 from fabric.trust.fields import read_choice, read_integer, read_list, read_object, read_text
 from fabric.trust.schemes import ED25519, Signature, is_ed25519, parse_signature
 from registry.book.bodies import Body, kind_of, read_body
-from registry.book.words import check_name
+from registry.names import parse_name
 
 FORMAT: Final = "cryptlet-fabric/registry-entry/v1"
 ROOT: Final = "registry"
@@ -117,7 +117,7 @@ def parse_entry(value: JsonValue) -> Entry:
         raise Malformed("entry.signatures", "expected Ed25519 signatures in ascending order of their keys")
     return Entry(
         read_text(fields["registry"], "entry.registry", 255),
-        check_name(read_text(fields["namespace"], "entry.namespace", 64), "namespace"),
+        parse_name(read_text(fields["namespace"], "entry.namespace", 64), "namespace"),
         read_integer(fields["sequence"], "entry.sequence", 0, _LAST),
         read_body(read_text(fields["kind"], "entry.kind"), fields["body"]),
         signatures,

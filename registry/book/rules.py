@@ -27,7 +27,8 @@ from fabric.trust.standing import State
 from registry.book.bodies import Change, Claim, Compromise, Link, Owners, Rebuild, Release, Service
 from registry.book.book import Book, Holding
 from registry.book.entry import ROOT, Entry
-from registry.book.words import check_name, rank
+from registry.book.words import rank
+from registry.names import parse_name
 
 _STAGED_KEYS: Final = 2
 
@@ -155,7 +156,7 @@ def _owners(case: _Case, body: Owners) -> None:
 
 def _release(case: _Case, body: Release) -> None:
     held, publication = case.held, body.publication
-    check_name(publication.name, "release.name")
+    parse_name(publication.name, "release.name")
     rank(publication.version)
     if not publication.is_signed():
         raise Malformed("release.publication", "its signature is not of the key that it names")
@@ -229,7 +230,7 @@ def _link(case: _Case, body: Link) -> None:  # noqa: ARG001 - what the document 
 
 def _service(case: _Case, body: Service) -> None:
     _owner(case)
-    check_name(body.name, "service.name")
+    parse_name(body.name, "service.name")
     rank(body.version)
     if (body.name, body.version) in case.held.services:
         title = f"{case.entry.namespace}/{body.name}@{body.version}"

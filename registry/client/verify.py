@@ -78,7 +78,7 @@ def examine(reader: Reader, ref: Ref, lock: Lock, demands: Demands) -> Report:
     if more and not demands.accept_more:
         raise VerificationError(
             "capabilities",
-            f"{item.ref} asks for more than the version in use: {', '.join(more)}; --accept-more allows it",
+            f"{item.ref} asks for more than the one in use: {', '.join(more)}; --accept-more allows it",
         )
     pin = Pin(item.ref, found.pins.origin, item.measurement, item.position, tuple(capabilities))
     return Report(found, bundle, wheel, standing, more, pin)

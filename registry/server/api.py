@@ -13,9 +13,10 @@ from fabric.core.ids import Digest, parse_word
 from registry.book.bodies import MAX_WHEEL_BYTES
 from registry.book.book import Holding, Listing
 from registry.book.entry import MAX_ENTRY_BYTES, decode_entry
-from registry.book.words import check_name, rank
+from registry.book.words import rank
 from registry.house.registry import Outcome, Registry
 from registry.house.store import Pending
+from registry.names import parse_name
 from registry.server.answers import Endpoint, answer, guarded, read_body
 
 PAGE: Final = 50
@@ -68,7 +69,7 @@ class Api:
 
     async def cryptlet(self, request: Request) -> Response:
         """Lists the releases of a cryptlet, oldest first."""
-        namespace, name = (check_name(request.path_params[part], part) for part in ("namespace", "name"))
+        namespace, name = (parse_name(request.path_params[part], part) for part in ("namespace", "name"))
         listing = self._registry.book.find(namespace, name)
         versions = self._registry.book.holdings[namespace].names[name]
         items = [self._registry.book.listings[versions[version]] for version in sorted(versions, key=rank)]
@@ -77,7 +78,7 @@ class Api:
 
     async def namespace(self, request: Request) -> Response:
         """Says who owns a namespace, and its next number."""
-        name = check_name(request.path_params["namespace"], "namespace")
+        name = parse_name(request.path_params["namespace"], "namespace")
         return answer({"namespace": name, **_holding(self._registry.book.holding(name))})
 
     async def pending(self, _: Request) -> Response:

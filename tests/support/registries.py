@@ -11,6 +11,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fabric.bundles.bundle import Bundle, pack, read_bundle
+from fabric.bundles.layout import Parts
 from fabric.core.clock import Clock, SystemClock
 from fabric.core.ids import Digest, sha256
 from fabric.trust.standing import State
@@ -58,7 +59,7 @@ def wheel(name: str = "greeter", version: str = "1.0.0", source: str = SOURCE) -
     methods = {"greet": {"description": "Greets.", "input": {"type": "object"}, "output": {"type": "object"}}}
     toml = TOML.format(name=name, version=version, package=package).encode()
     text = json.dumps(methods, separators=(",", ":"), sort_keys=True).encode()
-    return pack(toml, text, {f"{package}/__init__.py": source.encode()})
+    return pack(Parts(toml, text, {f"{package}/__init__.py": source.encode()}))
 
 
 def release(data: bytes, person: Person, *, staged: bool = False) -> Release:
