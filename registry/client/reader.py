@@ -23,7 +23,6 @@ from fabric.core.errors import FabricError, NotFound, StoreError, VerificationEr
 from fabric.core.ids import Measurement, sha256
 from fabric.core.plugins import nearest
 from fabric.trust.checkpoint import Checkpoint
-from fabric.trust.publication import Publication
 from fabric.trust.standing import BINDS, Standing, parse_standing
 from registry.book.book import Book, Listing
 from registry.book.entry import ROOT, Leaf
@@ -156,8 +155,8 @@ class Reader:
     def wheel(self, found: Found) -> tuple[bytes, Bundle]:
         """Returns a bundle's wheel file and the bundle read from it, step 5; raises as ``find``."""
         publication = found.listing.publication
+        data = self.wheel_file(found.listing)
         with at("bundle"):
-            data = self._trusted.cached(wheel_path(publication.wheel), found.listing.size, publication.wheel)
             bundle = read_bundle(data)
             identity = bundle.manifest.project.cryptlet
             if bundle.measurement != publication.measurement or (identity.name, identity.version) != (
@@ -167,9 +166,32 @@ class Reader:
                 raise VerificationError("bundle", f"the file is {bundle.manifest.title}, measured otherwise")
         return data, bundle
 
-    def publication(self, measurement: Measurement) -> Publication:
-        """Returns the publisher's word on a bundle; raises as ``find``."""
-        return self.find(measurement).listing.publication
+    def wheel_file(self, item: Listing) -> bytes:
+        """Returns the wheel file of a listing, by its digest and size; raises as ``find``."""
+        with at("bundle"):
+            return self._trusted.cached(wheel_path(item.publication.wheel), item.size, item.publication.wheel)
+
+    def target(self, path: str) -> bytes | None:
+        """Returns a target file as TUF lists it, None where it lists none; raises as ``refresh``."""
+        with at("tuf"):
+            return self._trusted.target(path)
+
+    def read_log(self, path: str, limit: int) -> bytes:
+        """Returns a file of the log, of which nothing was checked; raises ``NotFound`` and ``StoreError``."""
+        return self._source.read(f"log/{path}", limit)
+
+    @property
+    def note(self) -> bytes:
+        """The signed note of the checkpoint."""
+        return self._trusted.note
+
+    def target_files(self) -> Iterator[tuple[str, bytes]]:
+        """Yields the target files that were read since the last refresh, by their paths at a source."""
+        return self._trusted.target_files()
+
+    def metadata_files(self) -> list[tuple[str, bytes]]:
+        """Returns the verified TUF metadata by file name, without roots; the timestamp comes last."""
+        return self._trusted.metadata_files()
 
     def standings(self, measurements: Collection[Measurement]) -> dict[Measurement, Standing]:
         """Returns the registry's present word on bundles, step 6; one that it does not know is left out.

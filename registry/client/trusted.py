@@ -4,13 +4,14 @@
 ``cache/`` (wheels, target files) may be removed at any time.
 """
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from tuf.api.exceptions import DownloadError, ExpiredMetadataError, RepositoryError
-from tuf.api.metadata import Metadata, Targets
+from tuf.api.metadata import Metadata, SuccinctRoles, Targets
 from tuf.ngclient import Updater
 from tuf.ngclient.config import UpdaterConfig
 
@@ -23,8 +24,9 @@ from registry.files import Shelf
 from registry.log.paths import CHECKPOINT
 from registry.log.tree import Tiles, check_extends
 from registry.records import MAX_RECORD_BYTES
-from registry.tuf.pins import Pins, pins_of
+from registry.tuf.pins import BIN_BITS, BIN_PREFIX, Pins, pins_of
 
+_BINS: Final = SuccinctRoles([], 1, BIN_BITS, BIN_PREFIX)
 _PREFIX: Final = "registry:///"
 _CONFIG: Final = UpdaterConfig(max_root_rotations=64, prefix_targets_with_hash=True)
 _EXPIRED: Final = (
@@ -43,6 +45,7 @@ class Trusted:
         checkpoint: the newest that was seen; of size 0 before the first.
         pins: what the offline keys say; raises ``RuntimeError`` before a refresh.
         tiles: of the newest checkpoint.
+        note: its signed note.
     """
 
     def __init__(self, source: Source, root: bytes, state: Path, cache: Path) -> None:
@@ -63,6 +66,7 @@ class Trusted:
         self._targets: dict[str, bytes | None] = {}
         self.checkpoint = Checkpoint("", 0, EMPTY_ROOT)
         self.tiles = Tiles(self._read_log, 0)
+        self.note = b""
 
     @property
     def pins(self) -> Pins:
@@ -115,9 +119,8 @@ class Trusted:
             return None
         if info.length > MAX_RECORD_BYTES or set(info.hashes) != {"sha256"}:
             raise VerificationError("tuf", f"{path}: {info.length} bytes, hashes {sorted(info.hashes)}")
-        folder, _, base = path.rpartition("/")
         digest = info.hashes["sha256"]
-        return self.cached(f"targets/{folder}/{digest}.{base}", info.length, bytes.fromhex(digest))
+        return self.cached(_target_place(path, digest), info.length, bytes.fromhex(digest))
 
     def cached(self, path: str, size: int, digest: bytes) -> bytes:
         """Returns a file whose digest is known, from the cache or the source.
@@ -142,6 +145,36 @@ class Trusted:
         self._cache.put(digest.hex(), data)
         return data
 
+    def target_files(self) -> Iterator[tuple[str, bytes]]:
+        """Yields the target files that were read since the last refresh, by their paths at a source."""
+        for path, data in self._targets.items():
+            if data is not None:
+                yield _target_place(path, sha256(data).hex()), data
+
+    def metadata_files(self) -> list[tuple[str, bytes]]:
+        """Returns the verified metadata by file name, without roots; the timestamp comes last."""
+        self._load_all_bins()
+        names = [f"{BIN_PREFIX}-{number:02x}" for number in range(1 << BIN_BITS)]
+        found = [(name, self._metadata(name)) for name in (*names, "targets", "snapshot")]
+        files = [(f"{Metadata.from_bytes(data).signed.version}.{name}.json", data) for name, data in found if data]
+        timestamp = self._metadata("timestamp")
+        return [*files, ("timestamp.json", timestamp)] if timestamp else files
+
+    def _load_all_bins(self) -> None:
+        """Has the library fetch every bin: it fetches one when it is asked for a path of its."""
+        missing = set(_BINS.get_roles())
+        for number in itertools.count():
+            path = f"probe/{number}"
+            role = _BINS.get_role_for_target(path)
+            if role in missing:
+                self._fetch_target(path)
+                missing.remove(role)
+            if not missing:
+                return
+
+    def _metadata(self, role: str) -> bytes | None:
+        return self._state.read(f"metadata/{role}.json")
+
     def follow(self) -> None:
         """Fetches the log's checkpoint and checks that it goes on from the last one.
 
@@ -163,7 +196,7 @@ class Trusted:
             raise VerificationError("log", f"two histories of {new.origin}: {error.reason}. {_SPLIT}") from error
         if new.size > old.size:
             self._state.put(CHECKPOINT, note)
-        self.checkpoint, self.tiles = new, tiles
+        self.checkpoint, self.tiles, self.note = new, tiles, note
 
     def _last(self) -> Checkpoint:
         note = self._state.read(CHECKPOINT)
@@ -174,6 +207,11 @@ class Trusted:
 
     def _read_log(self, path: str, limit: int) -> bytes:
         return self._source.read(f"log/{path}", limit)
+
+
+def _target_place(path: str, digest: str) -> str:
+    folder, _, base = path.rpartition("/")
+    return f"targets/{folder}/{digest}.{base}"
 
 
 def _open(note: bytes, pins: Pins) -> Checkpoint:
