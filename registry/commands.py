@@ -88,9 +88,17 @@ def publish(
     binding: Annotated[
         Path | None, typer.Option("--binding", help="Write a draft of a binding into this file, for `cryptlet bind`.")
     ] = None,
+    namespace: Annotated[str, typer.Option("--namespace", help="Publish to a served registry, under this one.")] = "",
+    stage: Annotated[bool, typer.Option("--stage", help="Have it wait for a second key: `cryptlet promote`.")] = False,
+    to: Annotated[str, typer.Option("--to", help="Name of the served registry, where several are known.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Sign a bundle with the publisher's key and publish it to a registry folder."""
+    """Sign a bundle with the publisher's key and publish it: to a folder, or under a namespace of a served registry."""
+    if namespace:
+        from registry.cli.releasing import publish_served
+
+        publish_served(wheel, namespace, key, (to, stage), as_json=as_json)
+        return
     from fabric.bundles.bundle import read_bundle
     from fabric.core.errors import Malformed, NotFound
     from registry.draft import check_free, write_draft

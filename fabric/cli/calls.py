@@ -39,7 +39,7 @@ def bind(
     typer.echo(json.dumps(document) if as_json else f"{binding.name} is in force, version {binding.version.hex()}")
 
 
-def invoke(  # noqa: PLR0913, PLR0917 - one parameter an option of the command
+def invoke(
     binding: Annotated[str, typer.Argument(help="Name or version of the binding.")],
     method: Annotated[str, typer.Argument(help="Name of the method.")],
     input_file: Annotated[Path, typer.Argument(help="File with the input; - reads standard input.")],

@@ -109,7 +109,7 @@ def list_channels(state: State = DEFAULT_STATE, as_json: AsJson = False) -> None
 
 
 @messages.command()
-def send(  # noqa: PLR0913, PLR0917 - one parameter an option of the command
+def send(
     channel: Annotated[str, typer.Argument(help="Id of the channel, 64 hexadecimal digits.")],
     body: Annotated[Path, typer.Option(help="File with the body, at most 30,720 bytes; - reads standard input.")],
     key: Key,

@@ -19,7 +19,7 @@ _PORTS = "21000-21063"
 
 
 @app.command()
-def up(  # noqa: PLR0913 - one option each; the command has no other place for them
+def up(
     *,
     address: Annotated[str, typer.Option(help="This machine's address, by which the others reach it.")],
     name: Annotated[str, typer.Option(help="Name of the node; the gateway's configuration has it too.")],

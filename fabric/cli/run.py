@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fabric.core.clock import Clock
 
 
-def run(  # noqa: PLR0913, PLR0917 - one parameter an option of the command
+def run(
     project: Annotated[Path, typer.Argument(help="Folder of the project.")],
     method: Annotated[str, typer.Argument(help="Name of the method.")],
     input_file: Annotated[Path, typer.Argument(metavar="INPUT", help="File with the input; - reads standard input.")],

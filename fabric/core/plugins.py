@@ -12,6 +12,7 @@ from fabric.core.errors import PluginError
 LEDGERS: Final = "cryptlet.ledgers"
 DESTINATIONS: Final = "cryptlet.destinations"
 BUNDLE_SOURCES: Final = "cryptlet.bundle_sources"
+REFERENCES: Final = "cryptlet.references"
 DEVNETS: Final = "cryptlet.devnets"
 EXTERNALS: Final = "cryptlet.externals"
 INTEGRATORS: Final = "cryptlet.integrators"

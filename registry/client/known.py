@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Metadata, Root
 
 from fabric.core.clock import Clock, SystemClock
 from fabric.core.errors import ConfigError, NotFound, Refused
@@ -162,6 +164,19 @@ def load_known(where: Folders) -> Known:
         raise ConfigError(f"{place}: no TOML: {error}") from error
     _check(entries)
     return Known(where, entries)
+
+
+def read_root(path: Path) -> bytes:
+    """Returns a file of root metadata; raises ``ConfigError`` for anything else."""
+    try:
+        data = path.read_bytes()
+        root = Metadata[Root].from_bytes(data)
+        root.verify_delegate("root", root)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}; it comes from the registry's operator") from error
+    except RepositoryError as error:
+        raise ConfigError(f"{path}: no root metadata of TUF: {error}") from error
+    return data
 
 
 def _check(entries: Mapping[str, Entry]) -> None:

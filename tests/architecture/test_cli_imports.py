@@ -33,24 +33,36 @@ COMMANDS: Final = (
     "channel",
     "completion",
     "demo",
+    "deprecate",
     "devnet",
     "doctor",
+    "info",
+    "install",
     "invoke",
     "ledger",
     "lint",
     "message",
+    "namespace",
     "new",
     "node",
+    "owner",
+    "promote",
     "publish",
+    "rebuild",
+    "registry",
     "relay",
+    "restore",
     "result",
+    "revoke",
     "run",
+    "search",
     "status",
     "test",
     "up",
     "verify",
+    "yank",
 )
-BELOW: Final = ("channel open", "message send", "node up", "relay status", "relay why")
+BELOW: Final = ("channel open", "owner lost", "registry serve", "message send", "node up", "relay status", "relay why")
 
 
 @pytest.mark.parametrize("arguments", ["--help", "--version", *(f"{name} --help" for name in (*COMMANDS, *BELOW))])

@@ -19,6 +19,7 @@ GROUPS: Final = (
     plugins.BUNDLE_SOURCES,
     plugins.CHECKS,
     plugins.COMMANDS,
+    plugins.REFERENCES,
 )
 POINTS: Final = [
     point

@@ -1,0 +1,154 @@
+"""What an operator's commands do: approve, moderate, mirror, audit, rotate, restore."""
+
+import asyncio
+from pathlib import Path
+
+import typer
+
+from fabric.core.clock import SystemClock
+from fabric.core.errors import ConfigError, Malformed, NotFound, VerificationError
+from fabric.trust.checkpoint import open_note
+from fabric.trust.standing import State
+from registry.book.bodies import Change, Claim
+from registry.book.entry import decode_leaf, parse_entry
+from registry.book.replay import replay
+from registry.cli.common import known, parse, show, table, told
+from registry.client.api import Api
+from registry.client.audit import audit, compare_views
+from registry.client.mirror import mirror
+from registry.client.reader import Reader
+from registry.client.transport import Web, open_location
+from registry.client.trusted import Trusted
+from registry.files import Shelf
+from registry.house.founding import DATABASE, rotate_online, rotate_root
+from registry.house.store import open_store
+from registry.log.paths import CHECKPOINT
+from registry.log.tree import read_entries, root_of
+from registry.tuf.keys import open_key, open_keys
+
+_NOTE_BYTES = 16_384
+_ROTATE = ("online", "root")
+
+
+def list_pending(name: str, *, as_json: bool) -> None:
+    """Lists what waits."""
+    items = _api(name).pending()
+    if as_json:
+        show({"pending": items}, as_json=True)
+        return
+    entries = [parse_entry(item.get("body")) for item in items if item.get("kind") == "entry"]
+    if entries:
+        table([[entry.digest.hex(), entry.kind, entry.namespace, len(entry.signatures)] for entry in entries])
+    else:
+        typer.echo("nothing waits", err=True)
+
+
+def approve_claim(name: str, namespace: str, ceremony: Path, *, as_json: bool) -> None:
+    """Signs a claim that waits; raises ``NotFound`` where none does."""
+    api = _api(name)
+    entries = [parse_entry(item.get("body")) for item in api.pending() if item.get("kind") == "entry"]
+    claims = [entry for entry in entries if isinstance(entry.body, Claim) and entry.namespace == namespace]
+    if len(claims) != 1:
+        found = "none waits" if not claims else f"{len(claims)} wait: have all but one forgotten first"
+        raise NotFound(f"one claim of {namespace!r} was expected, {found}")
+    (claim,) = claims
+    claim.signers()  # before our own keys stand beside theirs
+    for key in open_keys(ceremony, "authority"):
+        claim = claim.signed_by(key.public, key.sign)
+    assert isinstance(claim.body, Claim)  # noqa: S101 - chosen so above
+    owners = [key.hex() for key in claim.body.owners.keys]
+    told(api.submit(claim), as_json=as_json, done="approved", namespace=namespace, owners=owners)
+
+
+def moderate_release(name: str, ref: str, how: tuple[str, str], ceremony: Path, *, as_json: bool) -> None:
+    """Changes a release's state with the authorities' keys."""
+    state, reason = how
+    if state not in {State.QUARANTINED, State.ACTIVE, State.REVOKED}:
+        raise Malformed("state", f"expected quarantined, active or revoked, got {state[:40]!r}")
+    wanted = parse(ref, needs_version=True)
+    reader = known().open(name)
+    reader.refresh()
+    found = reader.resolve(wanted.namespace, wanted.name, wanted.version)
+    api, body = _api(name), Change(found.listing.measurement, State(state), reason)
+    entry = api.make(wanted.namespace, body, open_keys(ceremony, "authority"))
+    told(api.submit(entry), as_json=as_json, done=state, ref=ref)
+
+
+def mirror_registry(name: str, folder: Path) -> None:
+    """Copies a registry."""
+    mine = known()
+    mirror(mine.open(name), open_location(mine.entry(name).url), folder, typer.echo)
+
+
+def audit_registry(name: str, against: list[str]) -> None:
+    """Audits a registry, and compares it with other sources of its log."""
+    mine = known()
+    reader = mine.open(name)
+    audit(reader, typer.echo)
+    for number, place in enumerate(against):
+        other = _other(name, place, number)
+        other.refresh()
+        typer.echo(compare_views(reader, other))
+
+
+def rotate_keys(folder: Path, what: str, places: tuple[Path, Path], threshold: int) -> None:
+    """Replaces keys."""
+    ceremony, new = places
+    if what not in _ROTATE:
+        raise Malformed("what", f"expected {' or '.join(_ROTATE)}, got {what[:40]!r}")
+    if what == "online":
+        rotate_online(folder, ceremony, threshold, SystemClock())
+        typer.echo("the online keys are new: start the server, which signs everything with them")
+        return
+    rotate_root(folder, ceremony, new, threshold, SystemClock())
+    typer.echo(f"the offline keys are those in {new}; readers follow by themselves. Keep the authorities' keys as well")
+
+
+def restore_database(folder: Path, source: str, database: str) -> None:
+    """Fills a registry's empty database from its published log.
+
+    Raises:
+        VerificationError: the published log is not signed by this registry's key, or its entries are others.
+        ConfigError: the database has a log already.
+    """
+    place = open_location(source)
+
+    def read(path: str, limit: int) -> bytes:
+        return place.read(f"log/{path}", limit)
+
+    checkpoint = open_note(read(CHECKPOINT, _NOTE_BYTES).decode(), open_key(folder / "keys" / "log.key").public)
+    leaves = read_entries(read, 0, checkpoint.size)
+    if root_of(leaves) != checkpoint.root:
+        raise VerificationError("log", f"{source}: the entries do not give the signed root; take another mirror")
+    replay(checkpoint.origin, [decode_leaf(leaf) for leaf in leaves])
+    asyncio.run(_fill(folder, database, leaves))
+    typer.echo(f"{len(leaves)} entries are back; start the server. What was logged later is lost: see the guide")
+
+
+async def _fill(folder: Path, database: str, leaves: list[bytes]) -> None:
+    store = open_store(database or folder / DATABASE)
+    try:
+        if await store.leaves(0):
+            raise ConfigError(f"{folder}: the database has a log; move it away first")
+        for position, leaf in enumerate(leaves):
+            await store.append(position, decode_leaf(leaf).entry.digest, leaf)
+    finally:
+        await store.aclose()
+
+
+def _other(name: str, place: str, number: int) -> Reader:
+    """Returns a reader of another source, with a memory of its own: the views must not disturb each other."""
+    mine = known()
+    source, clock = open_location(place), SystemClock()
+    root = Shelf(mine.folders.config).read(f"roots/{name}.json")
+    if root is None:
+        raise ConfigError(f"no registry is trusted as {name!r}")
+    state = mine.folders.state / "views" / f"{name}-{number}"
+    return Reader(source, Trusted(source, root, state, mine.folders.cache / "registries"), clock)
+
+
+def _api(name: str) -> Api:
+    web = open_location(known().entry(name).url)
+    if not isinstance(web, Web):
+        raise ConfigError(f"{name!r} is a mirror: entries go to the registry itself")
+    return Api(web)
