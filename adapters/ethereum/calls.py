@@ -7,7 +7,7 @@ from adapters.ethereum import abi, answers
 from adapters.ethereum.answers import EventLog
 from fabric.core.canonical import JsonValue
 from fabric.core.errors import LedgerError, Malformed
-from fabric.ledger.port import Consume, Expire, Register, Settle, Work
+from fabric.ledger.port import Consume, Expire, Register, RevokeCode, Settle, Work
 from fabric.trust.letter import Delivery, Letter, read_letter
 from fabric.trust.schemes import ADDRESS_BYTES, EIP712, Signature
 
@@ -18,16 +18,19 @@ class Effect:
 
     Attributes:
         topics: what its first topics must be; None stands for any.
+        at_most: what the last of its topics, a number, must not exceed; None where nothing is asked of it.
     """
 
     topics: tuple[bytes | None, ...]
+    at_most: int | None = None
 
     def is_shown_by(self, log: EventLog, settlement: bytes) -> bool:
         """Says whether a log of the settlement contract shows the effect."""
         if log.address != settlement or len(log.topics) < len(self.topics):
             return False
         pairs = zip(self.topics, log.topics, strict=False)
-        return all(wanted is None or wanted == topic for wanted, topic in pairs)
+        fits = all(wanted is None or wanted == topic for wanted, topic in pairs)
+        return fits and (self.at_most is None or int.from_bytes(log.topics[len(self.topics) - 1]) <= self.at_most)
 
     def filter(self) -> list[JsonValue]:
         """Returns the topics as ``eth_getLogs`` takes them."""
@@ -80,10 +83,9 @@ def calldata(work: Work, settlement: bytes) -> bytes:
         case Settle():
             return abi.SETTLE.call(work.header.encoded, _signature(work.signatures))
         case Register():
-            # The contract takes appraisers in ascending order, once each.
-            signed = {each.key: each.value for each in work.signatures if each.scheme == EIP712}
-            ordered = [signed[key] for key in sorted(signed)]
-            return abi.REGISTER.call(work.result.encoded, work.destinations, ordered)
+            return abi.REGISTER.call(work.result.encoded, work.destinations, _appraisers(work.signatures))
+        case RevokeCode():
+            return abi.REVOKE_CODE.call(work.revocation.encoded, _appraisers(work.signatures))
         case Expire():
             return abi.EXPIRE.call(work.message.encoded)
         case Consume():
@@ -101,6 +103,8 @@ def inquiry(work: Work, settlement: bytes) -> Inquiry:
             result, address = work.result.digest, work.result.keys.address
             shown = (abi.REGISTERED, None, result)
             return _inquiry(shown, abi.KEY_OF, address, lambda found: found[abi.KEY_OF_RESULT] == result)
+        case RevokeCode():
+            return _revocation_inquiry(work)
         case Expire():
             message = work.message.id
             topics = (abi.EXPIRED, None, message)
@@ -108,6 +112,15 @@ def inquiry(work: Work, settlement: bytes) -> Inquiry:
         case Consume():
             letter = _letter(work, settlement)
             return _letter_inquiry(letter) if letter else _plain_inquiry(work)
+
+
+def _revocation_inquiry(work: RevokeCode) -> Inquiry:
+    """Asks for this time or an earlier one, by which the revocation holds too; zero stands for none."""
+    code, since = work.revocation.measurement, work.revocation.since
+    effect = Effect((abi.CODE_REVOCATION_SET, code, None), at_most=since)
+    return Inquiry(
+        effect, abi.REVOKED_SINCE.call(code), abi.REVOKED_SINCE, lambda found: found[0] in range(1, since + 1)
+    )
 
 
 def _plain_inquiry(work: Consume) -> Inquiry:
@@ -157,6 +170,12 @@ def _letter(work: Consume, settlement: bytes) -> Letter | None:
 
 def _is_for_mailbox(work: Consume, settlement: bytes) -> bool:
     return work.record.recipient == settlement.rjust(len(work.record.recipient), b"\0")
+
+
+def _appraisers(signatures: tuple[Signature, ...]) -> list[bytes]:
+    """Returns the signatures that the contract can check, in ascending order of the appraisers, once each."""
+    signed = {each.key: each.value for each in signatures if each.scheme == EIP712}
+    return [signed[key] for key in sorted(signed)]
 
 
 def _signature(signatures: tuple[Signature, ...]) -> bytes:
