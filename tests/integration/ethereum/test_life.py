@@ -9,12 +9,13 @@ from adapters.ethereum.destination import Ethereum
 from adapters.ethereum.rpc import Call, RpcError
 from adapters.ethereum.transactions import decode
 from fabric.core.canonical import JsonValue
+from fabric.core.ids import Measurement, sha256
 from fabric.ledger.port import Phase, Settle, Work
 from fabric.trust.attestation import KeyState
 from fabric.trust.batch import MAX_RECORDS
 from fabric.trust.kind import Source, Status
 from tests.support.batches import ENCLAVE
-from tests.support.evm import FINALITY, RELAYER, World, consume, phases, registration, verdicts
+from tests.support.evm import FINALITY, RELAYER, World, consume, phases, registration, revocation, verdicts
 from tests.support.seeded_keys import SeededKeys
 
 pytestmark = pytest.mark.ethereum
@@ -174,6 +175,7 @@ async def test_gas_limits_leave_room(chain: World) -> None:
         await registration(chain, SeededKeys("another enclave")),
         Settle(full.header, full.signatures),
         consume(full, 0),
+        revocation(Measurement(sha256(b"other code")), 7),
     ]
     made = await chain.send(*works)
     await chain.mine()
@@ -182,3 +184,16 @@ async def test_gas_limits_leave_room(chain: World) -> None:
         assert receipt.cost["gas"] * 3 <= decode(submission.data).gas * 2, type(work).__name__
     anchored = (await chain.receipt(works[1], made[1])).cost["gas"] / MAX_RECORDS
     assert anchored <= 100, "gas per anchored result of a full batch"
+
+
+async def test_an_earlier_revocation_is_shown_by_its_own_event(chain: World) -> None:
+    code = Measurement(sha256(b"other code"))
+    late, early = revocation(code, 9), revocation(code, 5)
+    (first,) = await chain.send(late)
+    await chain.mine(FINALITY + 1)
+    assert (await chain.see(early)).phase is Phase.ABSENT
+    (second,) = await chain.send(early)
+    await chain.mine(FINALITY + 1)
+    one, other = await chain.receipt(late, first), await chain.receipt(early, second)
+    assert one.position < other.position
+    assert (await chain.receipt(early)).position == other.position, "not by the event of the later time"
