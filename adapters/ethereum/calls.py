@@ -1,15 +1,19 @@
 """Work as contract calls: where it goes, what it says, which event shows its effect, which question asks for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from adapters.ethereum import abi, answers
+from adapters.ethereum import abi, answers, reverts
 from adapters.ethereum.answers import EventLog
+from adapters.ethereum.rpc import RpcError
 from fabric.core.canonical import JsonValue
 from fabric.core.errors import LedgerError, Malformed
 from fabric.ledger.port import Consume, Expire, Register, RevokeCode, Settle, Work
 from fabric.trust.letter import Delivery, Letter, read_letter
 from fabric.trust.schemes import ADDRESS_BYTES, EIP712, Signature
+
+_ZERO: Final = "0x" + "00" * 32
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,14 @@ class Inquiry:
         question: call data of the question.
         function: the function that it calls.
         holds: reads what the function returned.
+        is_late: whether deployments of an earlier release lack the function; nothing of the work is there, then.
     """
 
     effect: Effect
     question: bytes
     function: abi.Function
     holds: Callable[[tuple[object, ...]], bool]
+    is_late: bool = False
 
     def is_yes(self, answer: JsonValue) -> bool:
         """Reads the node's answer to the question; raises ``Malformed``."""
@@ -118,9 +124,27 @@ def _revocation_inquiry(work: RevokeCode) -> Inquiry:
     """Asks for this time or an earlier one, by which the revocation holds too; zero stands for none."""
     code, since = work.revocation.measurement, work.revocation.since
     effect = Effect((abi.CODE_REVOCATION_SET, code, None), at_most=since)
-    return Inquiry(
-        effect, abi.REVOKED_SINCE.call(code), abi.REVOKED_SINCE, lambda found: found[0] in range(1, since + 1)
-    )
+    question = abi.REVOKED_SINCE.call(code)
+    return Inquiry(effect, question, abi.REVOKED_SINCE, lambda found: found[0] in range(1, since + 1), is_late=True)
+
+
+def answered(
+    inquiries: Sequence[Inquiry], sizes: Iterable[int], given: Sequence[JsonValue | RpcError]
+) -> list[JsonValue | RpcError]:
+    """Has a contract that lacks a late function answer zero: it refuses the transaction too, and nothing else waits.
+
+    Args:
+        inquiries: whose questions were asked.
+        sizes: how many answers there are of each; the first is that of its question.
+        given: what the node said.
+    """
+    found, at = list(given), 0
+    for inquiry, size in zip(inquiries, sizes, strict=True):
+        answer = found[at]
+        if inquiry.is_late and isinstance(answer, RpcError) and reverts.is_executed(answer):
+            found[at] = _ZERO
+        at += size
+    return found
 
 
 def _plain_inquiry(work: Consume) -> Inquiry:

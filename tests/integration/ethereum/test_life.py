@@ -5,6 +5,7 @@ from typing import Final
 
 import pytest
 
+from adapters.ethereum import abi
 from adapters.ethereum.destination import Ethereum
 from adapters.ethereum.rpc import Call, RpcError
 from adapters.ethereum.transactions import decode
@@ -197,3 +198,21 @@ async def test_an_earlier_revocation_is_shown_by_its_own_event(chain: World) -> 
     one, other = await chain.receipt(late, first), await chain.receipt(early, second)
     assert one.position < other.position
     assert (await chain.receipt(early)).position == other.position, "not by the event of the later time"
+
+
+async def test_a_deployment_without_revocations_refuses_them_and_goes_on(chain: World) -> None:
+    """A contract of an earlier release: the same code, whose dispatch knows neither function."""
+    address = str(chain.settings["settlement"])
+    code = str(await chain.do("eth_getCode", address, "latest"))
+    for function in (abi.REVOKE_CODE, abi.REVOKED_SINCE):
+        selector = function.selector.hex()
+        assert code.count("63" + selector) == 1
+        code = code.replace("63" + selector, "63" + "ff" * 4)
+    await chain.do("anvil_setCode", address, code)
+    works: list[Work] = [revocation(Measurement(sha256(b"other code")), 7), await chain.settle(1)]
+    assert [(await chain.see(work)).phase for work in works] == [Phase.ABSENT] * 2
+    made = await chain.send(*works)
+    await chain.mine(FINALITY + 1)
+    seen = await chain.ledger.observe(list(zip(works, made, strict=True)))
+    assert phases(seen) == [Phase.REFUSED, Phase.FINAL]
+    assert seen[0].reason == "reverted without a reason"
