@@ -48,6 +48,7 @@ class Function:
 
 SETTLE: Final = Function("settle(bytes,bytes)")
 REGISTER: Final = Function("register(bytes,bytes32[],bytes[])")
+REVOKE_CODE: Final = Function("revokeCode(bytes,bytes[])")
 CONSUME: Final = Function("consume(bytes,bytes,bytes32,uint256,bytes32[])")
 """Of the recipient contract, which calls the settlement contract's."""
 DELIVER: Final = Function("deliver(bytes,bytes,bytes32,uint256,bytes32[])")
@@ -56,6 +57,7 @@ EXPIRE: Final = Function("expire(bytes)")
 VERIFY: Final = Function("verify(bytes,bytes32,uint256,bytes32[])", ("bool",))
 IS_SETTLED: Final = Function("settled(bytes32)", ("bool",))
 IS_SPENT: Final = Function("spent(bytes32)", ("bool",))
+REVOKED_SINCE: Final = Function("revokedSince(bytes32)", ("uint64",))
 KEY_STATE: Final = Function("keyState(bytes32)", ("uint8",))
 KEY_OF: Final = Function(
     "keyOf(address)",
@@ -76,6 +78,7 @@ CLOSED_STATES: Final = {Ending.DELIVERED: 2, Ending.EXPIRED: 3}
 """States of a message at its source: acknowledged, refunded."""
 
 REGISTERED: Final = keccak(b"Registered(bytes32,bytes32,uint64,uint8,uint64)")
+CODE_REVOCATION_SET: Final = keccak(b"CodeRevocationSet(bytes32,uint64)")
 CONSUMED: Final = keccak(b"Consumed(bytes32,bytes32,bytes32,address)")
 ACKNOWLEDGED: Final = keccak(b"Acknowledged(bytes32,uint8,bytes)")
 REQUESTED: Final = keccak(b"Requested(uint64,bytes32,address,uint64,bytes32,bytes32,bytes32,uint64)")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fabric.core.errors import FeesAboveCap
-from fabric.ledger.port import Consume, Expire, Register, Settle, Work
+from fabric.ledger.port import Consume, Expire, Register, RevokeCode, Settle, Work
 
 GWEI: Final = 10**9
 _GROWTH: Final = 2
@@ -14,6 +14,7 @@ _GROWTH: Final = 2
 # costs nothing that is not used; one too low costs the transaction.
 _SETTLE_GAS: Final = 250_000
 _REGISTER_GAS: Final = 350_000
+_REVOKE_GAS: Final = 120_000
 _SIGNATURE_GAS: Final = 20_000
 _CONSUME_GAS: Final = 200_000
 """Of deliveries and acknowledgements too."""
@@ -55,6 +56,8 @@ class Fees:
                 return _SETTLE_GAS + calldata
             case Register():
                 return _REGISTER_GAS + len(work.signatures) * _SIGNATURE_GAS + calldata
+            case RevokeCode():
+                return _REVOKE_GAS + len(work.signatures) * _SIGNATURE_GAS + calldata
             case Consume():
                 return _CONSUME_GAS + self.effect_gas + calldata
             case Expire():

@@ -18,6 +18,7 @@ from adapters.ethereum.lanes import Lane
 from adapters.ethereum.recall import Recall, included
 from adapters.ethereum.receipts import Place, Receipts
 from adapters.ethereum.rpc import Call, Rpc, RpcError
+from adapters.ethereum.rpc import results as rpc_results
 from adapters.ethereum.transactions import Eip1559, decode, transaction_hash
 from adapters.ethereum.view import View, Watch
 from fabric.core.canonical import JsonValue
@@ -116,7 +117,9 @@ class Observer:
         final = self._watch.final_call(view)
         questions = [self._questions(case, view) for case in cases]
         asked = [*final, *itertools.chain.from_iterable(questions)]
-        results = await self._node.rpc.ask(asked)
+        given = await self._node.rpc.batch(asked)
+        answered = calls.answered([case.inquiry for case in cases], map(len, questions), given[len(final) :])
+        results = rpc_results(asked, [*given[: len(final)], *answered])
         self._watch.remember(results[: len(final)])
         remaining = iter(results[len(final) :])
         with answers.reading():
@@ -285,8 +288,6 @@ def _place_of(outcome: Outcome | None) -> Place:
 
 
 _UNSHOWN: Final = "refused for a reason that the node cannot show any more"
-_EXECUTED: Final = ("revert", "out of gas", "opcode", "stack", "jump")
-"""Words by which nodes say how the execution of a call failed."""
 
 
 def _reason(case: _Case, found: _Found, given: Sequence[JsonValue | RpcError]) -> str:
@@ -296,15 +297,10 @@ def _reason(case: _Case, found: _Found, given: Sequence[JsonValue | RpcError]) -
     if case.transaction and found.outcome and found.outcome.gas >= case.transaction.gas:
         return f"out of gas at {case.transaction.gas}"
     for answer in given:
-        if isinstance(answer, RpcError) and _is_executed(answer):
+        if isinstance(answer, RpcError) and reverts.is_executed(answer):
             return reverts.reason(answer.data)
     is_shown = any(not isinstance(answer, RpcError) for answer in given)
     return "refused for a reason that a replay does not show" if is_shown else _UNSHOWN
-
-
-def _is_executed(answer: RpcError) -> bool:
-    """Says whether a node executed a call and it failed; one that lacks the state of a block executes nothing."""
-    return bool(answer.data) or any(word in answer.message.lower() for word in _EXECUTED)
 
 
 def _hex(data: bytes) -> str:

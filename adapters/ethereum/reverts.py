@@ -9,12 +9,17 @@ from eth_abi.exceptions import DecodingError
 from eth_hash.auto import keccak
 
 from adapters.ethereum import contracts
+from adapters.ethereum.rpc import RpcError
 
 _CONTRACTS: Final = ("Settlement", "ShipmentContract", "InsuredShipment")
 _MESSAGE: Final = keccak(b"Error(string)")[:4]
 _PANIC: Final = keccak(b"Panic(uint256)")[:4]
 _CALL_REVERTED: Final = keccak(b"CallReverted(address,bytes)")[:4]
 """How the mailbox refuses what the contract at the end of a channel refused."""
+
+
+_EXECUTED: Final = ("revert", "out of gas", "opcode", "stack", "jump")
+"""Words by which nodes say how the execution of a call failed."""
 
 
 def reason(data: bytes) -> str:
@@ -26,6 +31,11 @@ def reason(data: bytes) -> str:
     except (DecodingError, ValueError, OverflowError):
         return "CallReverted: unreadable"
     return f"CallReverted: {account}: {_own_reason(inner)}"
+
+
+def is_executed(answer: RpcError) -> bool:
+    """Says whether a node executed a call and it failed; one that lacks the state of a block executes nothing."""
+    return bool(answer.data) or any(word in answer.message.lower() for word in _EXECUTED)
 
 
 def _own_reason(data: bytes) -> str:

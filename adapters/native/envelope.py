@@ -26,6 +26,7 @@ from fabric.core.ids import (
 from fabric.ledger.rules.calls import MAX_CALL_BYTES, call_object, parse_call
 from fabric.ledger.rules.operations import (
     Acknowledge,
+    AppraiserOperation,
     Consume,
     Deliver,
     Expire,
@@ -34,6 +35,7 @@ from fabric.ledger.rules.operations import (
     Operation,
     Register,
     Request,
+    RevokeCode,
     Send,
     SetKeyStatus,
     Settle,
@@ -148,10 +150,8 @@ class Envelope:
     def work_id(self, destination: DestinationId) -> bytes:
         """Returns the id of the effect it would have: each effect is on the ledger at most once."""
         match self.operation:
-            case Register(result=result):
-                return result.digest
-            case SetKeyStatus(status=status):
-                return sha256(status.encoded)
+            case Register() | SetKeyStatus() | RevokeCode():
+                return _appraisers_work_id(self.operation)
             case Settle(header=header):
                 return header.batch_id
             case Consume(record=record):
@@ -161,6 +161,16 @@ class Envelope:
                 return request_id(destination, account_of(key), nonce, method, input_, binding)
             case _:
                 return mailbox_work_id(self.operation)
+
+
+def _appraisers_work_id(operation: AppraiserOperation) -> bytes:
+    match operation:
+        case Register(result=result):
+            return result.digest
+        case SetKeyStatus(status=status):
+            return sha256(status.encoded)
+        case RevokeCode(revocation=revocation):
+            return revocation.digest
 
 
 def mailbox_work_id(operation: MailboxOperation) -> bytes:

@@ -18,6 +18,7 @@ from fabric.ledger.rules import operations
 from fabric.ledger.rules.enclaves import find_key
 from fabric.ledger.rules.entries import batch_entry, intent_entry
 from fabric.ledger.rules.requests import find_request
+from fabric.ledger.rules.revocations import standing_revocation
 from fabric.trust.attestation import AttestationResult, KeySet, KeyState
 from fabric.trust.destination import Destination
 from fabric.trust.letter import Delivery, effect_of, read_letter
@@ -160,6 +161,8 @@ class NativeLedger:
         match work:
             case port.Register(result=result, destinations=destinations):
                 return Envelope(operations.Register(result, destinations, _own_scheme(work.signatures)))
+            case port.RevokeCode(revocation=revocation):
+                return Envelope(operations.RevokeCode(revocation, _own_scheme(work.signatures)))
             case port.Settle(header=header):
                 signatures = _own_scheme(work.signatures)
                 # Without one of ours the call is made all the same, for the rules to refuse and `observe` to report.
@@ -188,6 +191,8 @@ class NativeLedger:
         if index is None and isinstance(work, port.Register):
             # A result that another one outlasts is never appended; what it asked for holds by the other.
             index = positions.get(self._outlasting(work.result))
+        if index is None and isinstance(work, port.RevokeCode):
+            index = positions.get(standing_revocation(self._sequencer.history.state, work.revocation))
         return index
 
     def _effect(self, work: Work) -> bytes:

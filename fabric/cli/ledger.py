@@ -1,4 +1,4 @@
-"""``cryptlet ledger``: which ledgers a fabric has, how they are, whether they are the right ones, resuming one."""
+"""``cryptlet ledger``: which ledgers a fabric has, how they are, whether they are the right ones; resume and revoke."""
 
 import json
 from pathlib import Path
@@ -13,13 +13,14 @@ from fabric.core.errors import NotFound, Refused
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fabric.core.ids import Measurement
     from fabric.gateway.endpoint import OpenLedger
     from fabric.ledger.health import Check
-    from fabric.wire.operators import LedgerInfo, LedgerResumed
+    from fabric.wire.operators import CodeRevoked, LedgerInfo, LedgerResumed
 
 app = typer.Typer(
     name="ledger",
-    help="The ledgers of a fabric: list, status, test, resume.",
+    help="The ledgers of a fabric: list, status, test, resume, revoke-code.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -102,6 +103,35 @@ def resume(
     typer.echo(
         f"{resumed.reopened} effects and refusals are asked about again; `cryptlet ledger status {name}` shows them"
     )
+
+
+@app.command("revoke-code")
+def revoke_code(
+    measurement: Annotated[str, typer.Argument(help="Measurement of the bundle, 64 hexadecimal digits.")],
+    since: Annotated[int, typer.Option(min=1, help="Unix seconds; results settled before them stay good.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit.")],
+    state: State = DEFAULT_STATE,
+    as_json: AsJson = False,
+) -> None:
+    """Have every ledger refuse what a bundle's results would do; for good. Repeat it to see how far it has come."""
+    import asyncio
+
+    from fabric.core.ids import Measurement, parse_word
+
+    code = Measurement(parse_word(measurement, "measurement"))
+    revoked = asyncio.run(_revoke_code(state, code, since, reason))
+    ledgers = [{"ledger": one.ledger, "state": one.state, "reason": one.reason} for one in revoked.ledgers]
+    if as_json:
+        typer.echo(json.dumps({"measurement": measurement, "since": revoked.since, "ledgers": ledgers}))
+        return
+    typer.echo(f"{measurement} is revoked: results settled at {revoked.since} or later count for nothing")
+    for one in revoked.ledgers:
+        typer.echo(plain(f"  {one.ledger:12} {one.state:10} {one.reason}".rstrip()))
+
+
+async def _revoke_code(state: Path, code: "Measurement", since: int, reason: str) -> "CodeRevoked":
+    async with open_client(state) as client:
+        return await client.revoke_code(code, since, reason)
 
 
 async def _ledgers(state: Path, name: str, *, status: bool) -> "tuple[LedgerInfo, ...]":

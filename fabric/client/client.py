@@ -8,7 +8,7 @@ import grpc
 import grpc.aio
 
 from fabric.core.errors import FabricError
-from fabric.core.ids import BindingVersion, ChannelId, DestinationId, Digest, InvocationId
+from fabric.core.ids import BindingVersion, ChannelId, DestinationId, Digest, InvocationId, Measurement
 from fabric.wire.messages import (
     CallTaken,
     ChannelInfo,
@@ -22,7 +22,15 @@ from fabric.wire.messages import (
     RetryMessage,
     SubmitCall,
 )
-from fabric.wire.operators import LedgerInfo, LedgerList, LedgerResumed, ListLedgers, ResumeLedger
+from fabric.wire.operators import (
+    CodeRevoked,
+    LedgerInfo,
+    LedgerList,
+    LedgerResumed,
+    ListLedgers,
+    ResumeLedger,
+    RevokeCode,
+)
 from fabric.wire.service import (
     MAX_MESSAGE_BYTES,
     METHODS,
@@ -144,6 +152,14 @@ class Client:
     async def resume_ledger(self, name: str, reason: str) -> LedgerResumed:
         """Lets a halted ledger go on, for a reason that the audit keeps; for operators; raises ``RemoteError``."""
         reply: LedgerResumed = await self._unary("ResumeLedger", ResumeLedger(name, reason))
+        return reply
+
+    async def revoke_code(self, measurement: Measurement, since: int, reason: str) -> CodeRevoked:
+        """Has results of a bundle count for nothing on every ledger that are settled from a time on, Unix seconds.
+
+        For operators. A repeat changes nothing and tells how far it has come. Raises ``RemoteError``.
+        """
+        reply: CodeRevoked = await self._unary("RevokeCode", RevokeCode(measurement, since, reason))
         return reply
 
     async def messages(self, request: ListMessages | None = None) -> MessageList:

@@ -38,6 +38,7 @@ from fabric.gateway.operator import Operator
 from fabric.gateway.registrar import Registrar
 from fabric.gateway.relaying import start_relay
 from fabric.gateway.reporting import Reporter
+from fabric.gateway.revoking import Revoker, signed_by
 from fabric.gateway.state import State, open_state
 from fabric.gateway.trusting import appraisal_policy, relying_policy
 from fabric.invoke.admission import Desk
@@ -125,6 +126,8 @@ async def running(config: Config, clock: Clock, reached: Reached) -> AsyncIterat
         stack.push_async_callback(keeper.aclose)
         ledgers = await open_ledgers(ground.standing, ground.store, ground.state, clock, reached)
         stack.push_async_callback(ledgers.aclose)
+        # Before anything settles: a ledger that joined since the last start has yet to hear of revoked code.
+        await _revoker(ground).spread()
         registrar = Registrar(ground.appraiser, ground.store, ledgers.by_id, clock)
         enclaves = await _start_enclaves(ground, registrar, stack)
         yield await _open(ground, ledgers, (registrar, enclaves), keeper, (clock, reached), stack)
@@ -156,6 +159,10 @@ async def _prepare(config: Config, clock: Clock, stack: AsyncExitStack) -> Groun
     ground = Ground(config, state, fabric, identity, standing, appraiser, store, policy)
     write_ledgers(state.folder, _open_ledgers(ground))
     return ground
+
+
+def _revoker(ground: Ground) -> Revoker:
+    return Revoker(signed_by(ground.appraiser), ground.store, ground.destinations)
 
 
 async def _start_enclaves(ground: Ground, registrar: Registrar, stack: AsyncExitStack) -> Enclaves:
@@ -212,7 +219,7 @@ async def _open(
     opened = _opened(ground)
     backend = Backend(pipeline, ground.store, catalogue, opened, clock, effects)
     reporter = Reporter(ground.fabric, ground.store, ledgers, pool, registrar, cluster.jailed)
-    operator = Operator(ledgers, ground.store, reporter, clock)
+    operator = Operator(ledgers, ground.store, reporter, _revoker(ground), clock)
     messages = MessageDesk(ground.store, relay, opened, ledgers.takers, ledgers.look)
     target = await _open_door(ground, partial(Door, backend, operator, messages), stack)
     endpoint = Endpoint(target, ground.fabric, os.getpid(), _open_ledgers(ground))

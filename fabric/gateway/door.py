@@ -29,7 +29,7 @@ from fabric.wire.messages import (
     SubmitCall,
 )
 from fabric.wire.method import Method
-from fabric.wire.operators import LedgerList, LedgerResumed, ListLedgers, ResumeLedger
+from fabric.wire.operators import CodeRevoked, LedgerList, LedgerResumed, ListLedgers, ResumeLedger, RevokeCode
 from fabric.wire.service import (
     MAX_MESSAGE_BYTES,
     METHODS,
@@ -94,6 +94,10 @@ class Operator(Protocol):
 
     async def resume(self, caller: str, request: ResumeLedger) -> LedgerResumed:
         """Lets a halted ledger go on."""
+        ...
+
+    async def revoke_code(self, caller: str, request: RevokeCode) -> CodeRevoked:
+        """Has results of a bundle count for nothing on every ledger."""
         ...
 
 
@@ -162,6 +166,10 @@ class Door:
     async def resume_ledger(self, caller: str, request: ResumeLedger) -> LedgerResumed:
         """ResumeLedger."""
         return await self._operator.resume(caller, request)
+
+    async def revoke_code(self, caller: str, request: RevokeCode) -> CodeRevoked:
+        """RevokeCode."""
+        return await self._operator.revoke_code(caller, request)
 
     async def list_messages(self, _caller: str, request: ListMessages) -> MessageList:
         """ListMessages."""
@@ -330,6 +338,7 @@ def _table(door: Door) -> dict[str, Handler]:
         "GetStatus": door.get_status,
         "ListLedgers": door.list_ledgers,
         "ResumeLedger": door.resume_ledger,
+        "RevokeCode": door.revoke_code,
         "ListMessages": door.list_messages,
         "GetMessage": door.get_message,
         "RetryMessage": door.retry_message,

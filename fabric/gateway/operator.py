@@ -6,14 +6,26 @@ from fabric.core import canonical
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.clock import Clock
 from fabric.core.errors import LedgerError, NotFound, Unauthorized
+from fabric.core.ids import Digest
 from fabric.core.plugins import nearest
 from fabric.gateway.endpoint import LOCAL_CALLER
 from fabric.gateway.ledgers import Ledgers, Working
 from fabric.gateway.reporting import Reporter
+from fabric.gateway.revoking import Revoker
 from fabric.ledger.health import Healthy
 from fabric.store.store import Store
-from fabric.store.values import OutboxRow
-from fabric.wire.operators import Halted, LedgerInfo, LedgerList, LedgerResumed, ListLedgers, ResumeLedger
+from fabric.store.values import OutboxRow, Progress
+from fabric.wire.operators import (
+    CodeRevoked,
+    Halted,
+    LedgerInfo,
+    LedgerList,
+    LedgerResumed,
+    ListLedgers,
+    ResumeLedger,
+    RevocationState,
+    RevokeCode,
+)
 from fabric.wire.status import Status
 
 _LOG = structlog.get_logger(__name__)
@@ -22,8 +34,9 @@ _LOG = structlog.get_logger(__name__)
 class Operator:
     """Answers the operator, who is the local caller; anybody else is refused."""
 
-    def __init__(self, ledgers: Ledgers, store: Store, reporter: Reporter, clock: Clock) -> None:
-        """Takes the ledgers at work, the store, and who reports on the whole."""
+    def __init__(self, ledgers: Ledgers, store: Store, reporter: Reporter, revoker: Revoker, clock: Clock) -> None:
+        """Takes the ledgers at work, the store, who reports on the whole, and who revokes code."""
+        self._revoker = revoker
         self._reporter = reporter
         self._ledgers = ledgers
         self._store = store
@@ -61,6 +74,23 @@ class Operator:
         _LOG.warning("ledger resumed", ledger=item.name, who=caller, why=request.reason, reopened=resumed.reopened)
         halt = resumed.entry.halt
         return LedgerResumed(Halted(halt.reason, halt.created), resumed.reopened)
+
+    async def revoke_code(self, caller: str, request: RevokeCode) -> CodeRevoked:
+        """Has results of a bundle count for nothing on every ledger, and says how far that has come on each.
+
+        Raises:
+            Unauthorized: the caller is not the operator.
+            AttestationFailed: the appraiser refused.
+        """
+        _check(caller)
+        reason = f"{caller}: {request.reason}"
+        revocation = await self._revoker.revoke(request.measurement, request.since, reason)
+        states = [await self._revocation(item, revocation.digest) for item in self._ledgers.working]
+        return CodeRevoked(revocation.since, tuple(sorted(states, key=lambda one: one.ledger)))
+
+    async def _revocation(self, item: Working, work: Digest) -> RevocationState:
+        progress = await self._store.outbox.progress(item.ledger.destination.id, work) or Progress()
+        return RevocationState(item.name, progress.state.value, progress.reason)
 
     def _named(self, name: str) -> Working:
         for item in self._ledgers.working:

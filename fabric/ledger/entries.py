@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from fabric.ledger.outbox import submission_of
-from fabric.ledger.port import Consume, Expire, Register, Settle, Submission, Work
+from fabric.ledger.port import Consume, Expire, Register, RevokeCode, Settle, Submission, Work
 from fabric.store.values import (
     ConsumeBody,
     ExpireBody,
     OutboxRow,
     Progress,
     RegisterBody,
+    RevokeBody,
     SettleBody,
     WorkBody,
 )
@@ -54,5 +55,7 @@ def work_of(body: WorkBody) -> Work:
             return Consume(body.record, body.payload, body.header, body.index, body.path)
         case ExpireBody():
             return Expire(body.message)
+        case RevokeBody():
+            return RevokeCode(body.revocation, body.signatures)
         case _:
             assert_never(body)

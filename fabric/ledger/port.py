@@ -29,6 +29,7 @@ from fabric.trust.batch import Header
 from fabric.trust.destination import Destination
 from fabric.trust.message import Channel, Message
 from fabric.trust.record import Record
+from fabric.trust.revocation import CodeRevocation
 from fabric.trust.schemes import Signature
 
 
@@ -50,6 +51,22 @@ class Register:
     def work_id(self) -> bytes:
         """Digest of the result."""
         return self.result.digest
+
+
+@dataclass(frozen=True)
+class RevokeCode:
+    """Let nobody act on a bundle's results from a time of settlement on: a code revocation and its appraisers' word.
+
+    It is done as soon as the ledger has this time or an earlier one. Signatures as in ``Register``.
+    """
+
+    revocation: CodeRevocation
+    signatures: tuple[Signature, ...]
+
+    @property
+    def work_id(self) -> bytes:
+        """Digest of the revocation."""
+        return self.revocation.digest
 
 
 @dataclass(frozen=True)
@@ -104,7 +121,7 @@ class Expire:
         return expiry_id(self.message.id)
 
 
-Work = Register | Settle | Consume | Expire
+Work = Register | RevokeCode | Settle | Consume | Expire
 
 
 class Phase(StrEnum):

@@ -16,13 +16,25 @@ from fabric.store.codec import read_signatures
 from fabric.store.database import Database
 from fabric.store.halts import Halts
 from fabric.store.packing import PackedBatch
-from fabric.store.schema import OPEN, attestations, batches, invocations, messages, outbox, records, requests
+from fabric.store.revocations import revoke_body
+from fabric.store.schema import (
+    OPEN,
+    attestations,
+    batches,
+    invocations,
+    messages,
+    outbox,
+    records,
+    requests,
+    revocations,
+)
 from fabric.store.values import (
     ConsumeBody,
     ExpireBody,
     OutboxRow,
     Progress,
     RegisterBody,
+    RevokeBody,
     RowTampered,
     SettleBody,
     Spoiled,
@@ -381,6 +393,16 @@ def _expire_body(encoded: bytes) -> ExpireBody:
     return ExpireBody(Message.decode(encoded))
 
 
+def _revocations(connection: Connection, rows: Sequence[OutboxRow]) -> dict[int, WorkBody | Spoiled]:
+    query = (
+        select(outbox.c.seq, revocations.c.words, revocations.c.signatures)
+        .join(revocations, revocations.c.seq == outbox.c.revocation)
+        .where(outbox.c.seq.in_([row.seq for row in rows]))
+    )
+    stored = {row["seq"]: row for row in connection.execute(query).mappings()}
+    return {row.seq: _body(row, partial(revoke_body, stored[row.seq])) for row in rows if row.seq in stored}
+
+
 def _packed(batch: int, records_: bytes, details: bytes) -> PackedBatch | Spoiled:
     try:
         with reading(f"batch {batch}"):
@@ -420,6 +442,8 @@ def _work_id(body: WorkBody) -> bytes:
             return body.record.intent
         case ExpireBody():
             return expiry_id(body.message.id)
+        case RevokeBody():
+            return body.revocation.digest
         case _:
             assert_never(body)
 
@@ -429,4 +453,5 @@ _READERS: Final = {
     WorkKind.SETTLE: _settlements,
     WorkKind.CONSUME: _consumptions,
     WorkKind.EXPIRE: _tombstones,
+    WorkKind.REVOKE: _revocations,
 }

@@ -94,6 +94,19 @@ attestations = Table(
 )
 """Attestation results with the evidence that was appraised; several for one key set where it was renewed."""
 
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("seq", Number, primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("measurement", LargeBinary, nullable=False, index=True),
+    Column("words", LargeBinary, nullable=False),
+    Column("signatures", LargeBinary, nullable=False),  # canonical JSON
+    Column("reason", Prose, nullable=False),
+    Column("created", Number, nullable=False),
+)
+"""Revocations of code that appraisers signed, with the operator's or the registry's reason; rows are only added."""
+
 invocations = Table(
     "invocations",
     metadata,
@@ -151,6 +164,7 @@ outbox = Table(
     Column("batch", Number, ForeignKey("batches.seq")),
     Column("position", Number),
     Column("message", Number, ForeignKey("messages.seq")),
+    Column("revocation", Number, ForeignKey("revocations.seq")),
     Column("depends_on", LargeBinary),  # a work id of the same destination
     Column("state", String, nullable=False),
     Column("attempts", Number, nullable=False),
@@ -160,11 +174,12 @@ outbox = Table(
     Column("receipt", LargeBinary),  # canonical JSON
     Column("reason", Prose, nullable=False),
     UniqueConstraint("destination", "work_id"),
-    CheckConstraint("kind IN ('register', 'settle', 'consume', 'expire')", name="kind"),
+    CheckConstraint("kind IN ('register', 'settle', 'consume', 'expire', 'revoke')", name="kind"),
     CheckConstraint("state IN ('new', 'prepared', 'submitted', 'included', 'final', 'refused')", name="state"),
     CheckConstraint("(attestation IS NOT NULL) = (kind = 'register')", name="attestation"),
     CheckConstraint("(batch IS NOT NULL) = (kind IN ('settle', 'consume'))", name="batch"),
     CheckConstraint("(message IS NOT NULL) = (kind = 'expire')", name="message"),
+    CheckConstraint("(revocation IS NOT NULL) = (kind = 'revoke')", name="revocation"),
     CheckConstraint("(position IS NOT NULL) = (kind = 'consume')", name="position"),
 )
 """Work for the ledgers, see docs/spec/outbox.md."""

@@ -21,7 +21,8 @@ from fabric.store.outbox import Outbox
 from fabric.store.owner import claim
 from fabric.store.proofs import Proofs
 from fabric.store.requests import Requests
-from fabric.store.values import AlreadyStored, CursorMove, RequestRow, StoredAttestation, StoredResult
+from fabric.store.revocations import Revocations, store_revocation
+from fabric.store.values import AlreadyStored, CursorMove, RequestRow, RevokeBody, StoredAttestation, StoredResult
 
 
 class Store:
@@ -38,6 +39,7 @@ class Store:
         bindings: bindings in force.
         publications: publications of loaded bundles.
         attestations: enclaves' attestation results.
+        revocations: revocations of code.
         cursors: how far each watcher has come.
         blobs: bytes by digest.
     """
@@ -57,6 +59,7 @@ class Store:
         self.bindings = Bindings(database)
         self.publications = Publications(database)
         self.attestations = Attestations(database)
+        self.revocations = Revocations(database)
         self.cursors = Cursors(database)
         self.blobs = blobs
 
@@ -115,6 +118,21 @@ class Store:
             await self._database.write(work)
         finally:
             self._tell(registered_on)  # see enqueue
+
+    async def revoke(self, body: RevokeBody, reason: str, places: Collection[DestinationId]) -> None:
+        """Stores a revocation of code and the work of writing it to ledgers, before anything is sent.
+
+        A repeat adds ledgers and signatures that were missing, and lets ledgers be asked again that refused it.
+
+        Raises:
+            RowTampered: what is stored of it was changed.
+            StoreError: the database did not commit.
+        """
+        now = self._clock.unix_seconds()
+        try:
+            await self._database.write(partial(store_revocation, body=body, reason=reason, places=places, created=now))
+        finally:
+            self._tell(places)  # see enqueue
 
     async def carry(self, changes: Sequence[MessageChange]) -> set[MessageId]:
         """Stores what becomes of messages and the work that it makes; see ``Messages.save``."""

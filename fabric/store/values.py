@@ -20,6 +20,7 @@ from fabric.trust.attestation import AttestationResult
 from fabric.trust.batch import Header
 from fabric.trust.message import Message
 from fabric.trust.record import Record
+from fabric.trust.revocation import CodeRevocation
 from fabric.trust.schemes import Signature
 
 
@@ -131,6 +132,7 @@ class WorkKind(StrEnum):
     SETTLE = "settle"
     CONSUME = "consume"
     EXPIRE = "expire"
+    REVOKE = "revoke"
 
 
 class WorkState(StrEnum):
@@ -185,7 +187,15 @@ class ExpireBody:
     message: Message
 
 
-WorkBody = RegisterBody | SettleBody | ConsumeBody | ExpireBody
+@dataclass(frozen=True, slots=True)
+class RevokeBody:
+    """A revocation of code to be written to one ledger, with appraisers' signatures of both schemes."""
+
+    revocation: CodeRevocation
+    signatures: tuple[Signature, ...]
+
+
+WorkBody = RegisterBody | SettleBody | ConsumeBody | ExpireBody | RevokeBody
 
 
 @dataclass(frozen=True, slots=True)

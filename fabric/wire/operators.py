@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from fabric.core.canonical import MAX_INTEGER
 from fabric.core.errors import Malformed
-from fabric.core.ids import DestinationId
+from fabric.core.ids import DestinationId, Measurement
 from fabric.wire.method import Method
 from fabric.wire.reading import parse, word
 from fabric.wire.v1 import fabric_pb2 as pb
@@ -72,6 +73,32 @@ class LedgerResumed:
     reopened: int
 
 
+@dataclass(frozen=True, slots=True)
+class RevokeCode:
+    """Have results of a bundle count for nothing that are settled from a time on (Unix seconds), for a reason."""
+
+    measurement: Measurement
+    since: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationState:
+    """How far a revocation has come on a ledger: state of its outbox row, and why it was refused or waits."""
+
+    ledger: str
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRevoked:
+    """The time that holds, which may be an earlier one than was asked for, and each ledger by its name."""
+
+    since: int
+    ledgers: tuple[RevocationState, ...]
+
+
 def _encode_list(value: LedgerList) -> bytes:
     return pb.ListLedgersReply(ledgers=map(_info_to_pb, value.ledgers)).SerializeToString()
 
@@ -106,15 +133,38 @@ def _decode_list_request(data: bytes) -> ListLedgers:
 
 def _decode_resume(data: bytes) -> ResumeLedger:
     message = parse(pb.ResumeLedgerRequest, data)
-    reason = message.reason.strip()
+    return ResumeLedger(message.name, _reason(message.reason, "ResumeLedger.reason"))
+
+
+def _reason(text: str, field: str) -> str:
+    reason = text.strip()
     if not 1 <= len(reason) <= MAX_REASON:
-        raise Malformed("ResumeLedger.reason", f"expected 1 to {MAX_REASON} characters that say why, got {len(reason)}")
-    return ResumeLedger(message.name, reason)
+        raise Malformed(field, f"expected 1 to {MAX_REASON} characters that say why, got {len(reason)}")
+    return reason
 
 
 def _decode_resumed(data: bytes) -> LedgerResumed:
     message = parse(pb.ResumeLedgerReply, data)
     return LedgerResumed(Halted(message.halted_for, message.halted_at), message.reopened)
+
+
+def _decode_revoke(data: bytes) -> RevokeCode:
+    message = parse(pb.RevokeCodeRequest, data)
+    measurement = Measurement(word(message.measurement, "RevokeCode.measurement"))
+    if not 1 <= message.since <= MAX_INTEGER:
+        raise Malformed("RevokeCode.since", f"expected Unix seconds from 1 to 2**53 - 1, got {message.since}")
+    return RevokeCode(measurement, message.since, _reason(message.reason, "RevokeCode.reason"))
+
+
+def _encode_revoked(value: CodeRevoked) -> bytes:
+    ledgers = [pb.RevocationState(ledger=one.ledger, state=one.state, reason=one.reason) for one in value.ledgers]
+    return pb.RevokeCodeReply(since=value.since, ledgers=ledgers).SerializeToString()
+
+
+def _decode_revoked(data: bytes) -> CodeRevoked:
+    message = parse(pb.RevokeCodeReply, data)
+    ledgers = tuple(RevocationState(one.ledger, one.state, one.reason) for one in message.ledgers)
+    return CodeRevoked(message.since, ledgers)
 
 
 METHODS: Final[Mapping[str, Method]] = {
@@ -131,5 +181,13 @@ METHODS: Final[Mapping[str, Method]] = {
             halted_for=value.halted.reason, halted_at=value.halted.since, reopened=value.reopened
         ).SerializeToString(),
         _decode_resumed,
+    ),
+    "RevokeCode": Method(
+        lambda value: pb.RevokeCodeRequest(
+            measurement=value.measurement, since=value.since, reason=value.reason
+        ).SerializeToString(),
+        _decode_revoke,
+        _encode_revoked,
+        _decode_revoked,
     ),
 }

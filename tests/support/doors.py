@@ -33,7 +33,17 @@ from fabric.wire.messages import (
     RetryMessage,
     SubmitCall,
 )
-from fabric.wire.operators import Halted, LedgerInfo, LedgerList, LedgerResumed, ListLedgers, ResumeLedger
+from fabric.wire.operators import (
+    CodeRevoked,
+    Halted,
+    LedgerInfo,
+    LedgerList,
+    LedgerResumed,
+    ListLedgers,
+    ResumeLedger,
+    RevocationState,
+    RevokeCode,
+)
 from fabric.wire.service import Anchor, InvokeRequest
 from fabric.wire.status import BindingStatus, EnclaveStatus, LedgerStatus, OutboxCount, Status
 from tests.support.trust_samples import word
@@ -167,6 +177,13 @@ class StandIn:
         if self.fails:
             raise self.fails
         return LedgerResumed(HALTED, 3)
+
+    async def revoke_code(self, caller: str, request: RevokeCode) -> CodeRevoked:
+        self.asked.append((caller, request))
+        if self.fails:
+            raise self.fails
+        states = (RevocationState("ethereum", "refused", "QuorumMissing: 1"), RevocationState("native", "final", ""))
+        return CodeRevoked(request.since, states)
 
 
 class StandInMessages:

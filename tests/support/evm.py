@@ -21,11 +21,12 @@ from adapters.ethereum.rpc import Rpc
 from adapters.ethereum.transactions import Eip1559
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.clock import FrozenClock
-from fabric.core.ids import Account, sha256
-from fabric.ledger.port import Consume, Observation, Phase, Receipt, Register, Settle, Submission, Work
+from fabric.core.ids import Account, Measurement, sha256
+from fabric.ledger.port import Consume, Observation, Phase, Receipt, Register, RevokeCode, Settle, Submission, Work
 from fabric.trust import eip712
 from fabric.trust.batch import Sealed, SignedBatch, header_of, tree_of
 from fabric.trust.destination import Destination
+from fabric.trust.revocation import CodeRevocation
 from tests.support import batches
 from tests.support.seeded_keys import SeededKeys
 
@@ -204,6 +205,12 @@ async def registration(place: World, keys: SeededKeys = batches.ENCLAVE) -> Regi
     """Returns the registration of an enclave's keys, valid from an hour ago for a week."""
     stored = batches.attest([place.destination.id], keys=keys, start=await place.time() - 3600)
     return Register(stored.body.result, stored.body.destinations, stored.body.signatures)
+
+
+def revocation(code: Measurement, since: int) -> RevokeCode:
+    """Returns a revocation of code by the deployment's appraiser."""
+    made = CodeRevocation(code, since)
+    return RevokeCode(made, batches.APPRAISER.signatures(made.encoded, made.typed_digest))
 
 
 async def verdicts(place: World, contract: EthereumContract, *versions: int, payload: bytes = VERDICT) -> SignedBatch:

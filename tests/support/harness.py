@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from fabric.core.ids import Account, BindingVersion, DestinationId, method_word, sha256
 from fabric.ledger.conformance.harness import Batch
-from fabric.ledger.port import Consume, Register, Settle
+from fabric.ledger.port import Consume, Register, RevokeCode, Settle
 from fabric.store.values import Accepted
 from fabric.trust import eip712
 from fabric.trust.attestation import KeySet
@@ -14,7 +14,8 @@ from fabric.trust.destination import Destination
 from fabric.trust.kind import DestinationKind
 from fabric.trust.letter import Delivery, Letter
 from fabric.trust.message import ACKNOWLEDGE, DELIVER, Channel, End, Message, Shown
-from tests.support.batches import APPRAISER, ENCLAVE, accept, attest, seal
+from fabric.trust.revocation import CodeRevocation
+from tests.support.batches import APPRAISER, ENCLAVE, MEASUREMENT, accept, attest, seal
 from tests.support.seeded_keys import SeededKeys
 
 STRANGER = SeededKeys("stranger")
@@ -65,6 +66,10 @@ class Works:
     def registration(self) -> Register:
         body = attest([self.destination.id], appraisers=(APPRAISER,), start=self.now - 3_600).body
         return Register(body.result, body.destinations, body.signatures)
+
+    def revocation(self, since: int) -> RevokeCode:
+        made = CodeRevocation(MEASUREMENT, since)
+        return RevokeCode(made, APPRAISER.signatures(made.encoded, made.typed_digest))
 
     def batch(self, label: str, count: int, *, stranger: bool = False) -> Batch:
         first = int.from_bytes(sha256(label.encode())[:6], "big")

@@ -10,14 +10,15 @@ from adapters.native.ledger import NativeLedger
 from adapters.native.plugin import open_ledger
 from fabric.core.canonical import JsonObject
 from fabric.core.clock import Clock, FrozenClock
-from fabric.core.ids import Account, BindingVersion, DestinationId, Digest, sha256
-from fabric.ledger.port import Consume, Register, Settle
+from fabric.core.ids import Account, BindingVersion, DestinationId, Digest, Measurement, sha256
+from fabric.ledger.port import Consume, Register, RevokeCode, Settle
 from fabric.ledger.rules.operations import Request, SetKeyStatus
 from fabric.trust import eip712
 from fabric.trust.attestation import KeyStatus
 from fabric.trust.batch import header_of, tree_of
 from fabric.trust.checkpoint import Checkpoint
 from fabric.trust.record import Record
+from fabric.trust.revocation import CodeRevocation
 from tests.support.seeded_keys import SeededKeys
 from tests.support.trust_samples import sample_record, sample_result
 
@@ -74,6 +75,12 @@ def register(destination: DestinationId, keys: SeededKeys = ENCLAVE, not_after: 
 def key_status(status: KeyStatus) -> SetKeyStatus:
     """Returns the appraiser's word on a key."""
     return SetKeyStatus(status, APPRAISER.signatures(status.encoded, status.typed_digest)[:1])
+
+
+def revocation(code: Measurement, since: int) -> RevokeCode:
+    """Returns a revocation of code, signed by the appraiser under both schemes."""
+    made = CodeRevocation(code, since)
+    return RevokeCode(made, APPRAISER.signatures(made.encoded, made.typed_digest))
 
 
 def settle(ledger: NativeLedger, records: Sequence[Record], keys: SeededKeys = ENCLAVE) -> Settle:

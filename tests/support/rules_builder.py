@@ -38,6 +38,7 @@ from fabric.ledger.rules import events
 from fabric.ledger.rules.calls import encode_call
 from fabric.ledger.rules.operations import (
     Acknowledge,
+    AppraiserOperation,
     Consume,
     Deliver,
     Expire,
@@ -45,6 +46,7 @@ from fabric.ledger.rules.operations import (
     Operation,
     Register,
     Request,
+    RevokeCode,
     Send,
     SetKeyStatus,
     Settle,
@@ -57,6 +59,7 @@ from fabric.trust.destination import Destination
 from fabric.trust.letter import Acknowledgement, Delivery
 from fabric.trust.message import Channel, End, Ending, Message, Shown
 from fabric.trust.record import Record
+from fabric.trust.revocation import CodeRevocation
 from fabric.trust.schemes import ED25519, Signature
 from tests.support.seeded_keys import SeededKeys
 
@@ -68,6 +71,8 @@ ACCOUNTS: Final[Mapping[str, Account]] = {
 """Default accounts: EVM addresses as words. A caller whose ledger knows others gives its own."""
 OK: Final = "ok"
 NO_OP: Final = "no-op"
+
+_CODE: Final = "cryptlet measurement"
 
 Scenario = dict[str, Any]
 
@@ -198,6 +203,12 @@ class _Builder:
         signed = replace(status, deadline=999) if step.get("spoil") == "other-message" else status
         return SetKeyStatus(status, self._signatures(step, signed.encoded, signed.typed_digest))
 
+    def _revoke_code(self, step: Scenario) -> Operation:
+        since = self.start + step["since"] if step["since"] is not None else 1
+        revocation = CodeRevocation(Measurement(_word(step["code"])), since)
+        signed = replace(revocation, since=999) if step.get("spoil") == "other-message" else revocation
+        return RevokeCode(revocation, self._signatures(step, signed.encoded, signed.typed_digest))
+
     def _settle(self, step: Scenario) -> Operation:
         header = self.header(step["batch"])
         signed = replace(header, epoch=999) if step.get("spoil") == "other-message" else header
@@ -268,11 +279,8 @@ class _Builder:
 
     def _event(self, step: Scenario, operation: Operation) -> events.Event:
         match operation:
-            case Register(result=result):
-                fields = (result.epoch, result.assurance, result.not_after)
-                return events.Registered(result.keys.id, result.digest, *fields)
-            case SetKeyStatus(status=status):
-                return events.KeyStatusSet(status.keys.id, status.state, status.deadline)
+            case Register() | SetKeyStatus() | RevokeCode():
+                return _word_of_appraisers(operation)
             case Settle(header=header):
                 signer = party(step["by"]).public.id
                 return events.Settled(header.batch_id, signer, header.count, header.root)
@@ -371,7 +379,7 @@ class _Builder:
             fabric=FabricId(_word("fabric id")),
             destination=destination,
             recipient=self._recipient(recipient),
-            measurement=Measurement(_word("cryptlet measurement")),
+            measurement=Measurement(_word(one.get("code", _CODE))),
             binding=BindingVersion(_word(one.get("binding", "binding"))),
             method=method_word(one.get("method", method)),
             caller=Account(_word("caller")),
@@ -398,6 +406,17 @@ class _Builder:
 
     def _place(self, name: str) -> DestinationId:
         return self.destination.id if name == "own" else DestinationId(_word(f"destination {name}"))
+
+
+def _word_of_appraisers(operation: AppraiserOperation) -> events.Event:
+    match operation:
+        case Register(result=result):
+            fields = (result.epoch, result.assurance, result.not_after)
+            return events.Registered(result.keys.id, result.digest, *fields)
+        case SetKeyStatus(status=status):
+            return events.KeyStatusSet(status.keys.id, status.state, status.deadline)
+        case RevokeCode(revocation=revocation):
+            return events.CodeRevocationSet(revocation.measurement, revocation.since)
 
 
 def _other(one: Scenario) -> Account:

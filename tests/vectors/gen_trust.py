@@ -7,6 +7,7 @@ from fabric.core.ids import (
     Account,
     BindingVersion,
     FabricId,
+    Measurement,
     acknowledgement_id,
     caller_account,
     delivery_id,
@@ -25,6 +26,7 @@ from fabric.trust.destination import Destination
 from fabric.trust.letter import Acknowledgement, Delivery, message_object
 from fabric.trust.message import Ending, Shown
 from fabric.trust.publication import measure
+from fabric.trust.revocation import CodeRevocation
 from fabric.trust.schemes import Signature
 from tests.support.seeded_keys import SeededKeys
 from tests.support.trust_samples import AS_OF, sample_channel, sample_message, sample_record, sample_result, word
@@ -50,6 +52,7 @@ def document() -> str:
         "batches": [_batch(size) for size in BATCH_SIZES],
         "attestation": _attestation(),
         "key_status": _key_status(),
+        "code_revocation": _code_revocation(),
         "message": _message(),
         "report_data": _report_data(),
         "checkpoint": _checkpoint(),
@@ -175,6 +178,19 @@ def _key_status() -> dict[str, Any]:
     return {
         "encoded": status.encoded.hex(),
         "eip712_digest": status.typed_digest.hex(),
+        "signatures": _signatures(signatures),
+    }
+
+
+def _code_revocation() -> dict[str, Any]:
+    revocation = CodeRevocation(Measurement(word("measurement")), AS_OF)
+    signatures = SeededKeys("appraiser-0").signatures(revocation.encoded, revocation.typed_digest)
+    return {
+        "measurement": revocation.measurement.hex(),
+        "since": AS_OF,
+        "encoded": revocation.encoded.hex(),
+        "digest": revocation.digest.hex(),
+        "eip712_digest": revocation.typed_digest.hex(),
         "signatures": _signatures(signatures),
     }
 

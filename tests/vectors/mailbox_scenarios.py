@@ -7,7 +7,7 @@ acknowledgement where there is an ``ending``. ``event`` is the index that the ma
 
 from typing import Final
 
-from tests.vectors.rules_scenarios import Scenario, register, scenario, settle
+from tests.vectors.rules_scenarios import Scenario, register, revoke_code, scenario, settle
 
 
 def open_channel(at: int, channel: str, event: int, expect: str = "ok", **changes: object) -> Scenario:
@@ -258,6 +258,46 @@ MAILBOX: Final = [
             "second": {"channel": "main", "out": True, "sequence": 1},
             "third": {"channel": "main", "out": True, "sequence": 2},
             "incoming": {"channel": "main"},
+        },
+    ),
+    scenario(
+        "mailbox: letters of revoked code",
+        [
+            register(0),
+            open_channel(0, "main", 0),
+            send(1, "first", 1),
+            send(1, "second", 2),
+            settle(9, "before"),
+            settle(10, "after"),
+            revoke_code(11, 10),
+            deliver(12, "before", 0, 3),
+            acknowledge(12, "before", 1),
+            deliver(12, "after", 0, NONE, "CodeRevoked"),
+            acknowledge(12, "after", 1, "CodeRevoked"),
+            deliver(13, "after", 2, NONE, "no-op"),
+            acknowledge(13, "after", 3, "no-op"),
+            deliver(14, "after", 4, 4),
+            acknowledge(14, "after", 5),
+            expire(1_001, "never-delivered", 5),
+        ],
+        {
+            "before": letters(a={"message": "in-first"}, b={"message": "first", "ending": "DELIVERED"}),
+            "after": letters(
+                c={"message": "in-second"},
+                d={"message": "second", "ending": "EXPIRED"},
+                e={"message": "in-first", "invocation": "again"},
+                f={"message": "first", "ending": "DELIVERED", "invocation": "once more"},
+                g={"message": "in-second", "code": "other"},
+                h={"message": "second", "ending": "EXPIRED", "code": "other"},
+            ),
+        },
+        channels=ONE,
+        messages={
+            "first": {"channel": "main", "out": True},
+            "second": {"channel": "main", "out": True, "sequence": 1},
+            "in-first": {"channel": "main"},
+            "in-second": {"channel": "main", "sequence": 1},
+            "never-delivered": {"channel": "main", "sequence": 2},
         },
     ),
 ]

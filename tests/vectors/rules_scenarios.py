@@ -43,6 +43,18 @@ def status(at: int, state: str, expect: object = "ok", **changes: object) -> Sce
     return step | changes
 
 
+def revoke_code(at: int, since: int | None, expect: object = "ok", **changes: object) -> Scenario:
+    step: Scenario = {
+        "op": "revoke_code",
+        "at": at,
+        "code": "cryptlet measurement",
+        "since": since,
+        "signers": QUORUM,
+        "expect": expect,
+    }
+    return step | changes
+
+
 def settle(at: int, batch: str, expect: object = "ok", **changes: object) -> Scenario:
     step: Scenario = {"op": "settle", "at": at, "batch": batch, "by": "enclave-0", "expect": expect}
     return step | changes
@@ -350,6 +362,98 @@ CONSUMPTION: Final = [
     ),
 ]
 
+_TWO_BUNDLES: Final = {"epoch": 1, "records": [{"name": "a"}, {"name": "b", "code": "other"}, {"name": "c"}]}
+
+REVOCATION: Final = [
+    scenario(
+        "code revocation: who may, and what changes nothing",
+        [
+            revoke_code(0, 10, "QuorumMissing", signers=[]),
+            revoke_code(0, 10, "QuorumMissing", signers=["appraiser-1"]),
+            revoke_code(0, 10, "QuorumMissing", signers=["appraiser-0", "stranger"]),
+            revoke_code(0, 10, "BadOrder", order="descending"),
+            revoke_code(0, 10, "BadOrder", signers=["appraiser-0", "appraiser-0"]),
+            revoke_code(0, 10, "BadSignature", spoil="unusable"),
+            revoke_code(
+                0,
+                10,
+                {ED25519: "BadSignature", EIP712: "QuorumMissing"},
+                signers=["appraiser-0"],
+                spoil="other-message",
+            ),
+            revoke_code(1, 10, signers=["stranger", *QUORUM]),
+            revoke_code(2, 10, "no-op"),
+            revoke_code(2, 10, "no-op", signers=[]),
+            revoke_code(2, 10, "no-op", spoil="unusable"),
+            revoke_code(3, 11, "no-op"),
+            revoke_code(3, 9, "QuorumMissing", signers=["appraiser-1"]),
+            revoke_code(4, 9, signers=APPRAISERS),
+            revoke_code(5, 10, "no-op"),
+            revoke_code(6, None),
+            revoke_code(7, 0, "no-op"),
+            revoke_code(8, 10, code="other"),
+            revoke_code(9, 20_000, code="never seen"),
+        ],
+    ),
+    scenario(
+        "code revocation: settled before stays good, settled since counts for nothing",
+        [
+            register(0),
+            settle(9, "before"),
+            settle(10, "at"),
+            consume(11, "before", 0),
+            revoke_code(12, 10),
+            settle(13, "after"),
+            settle(13, "at", "no-op"),
+            consume(14, "before", 2),
+            consume(14, "before", 0, "IntentSpent"),
+            consume(14, "at", 0, "CodeRevoked"),
+            consume(14, "after", 0, "CodeRevoked"),
+            consume(14, "after", 1),
+            consume(14, "after", 0, "NotIncluded", spoil="path"),
+            consume(14, "never", 0, "NotSettled"),
+            verify(14, "after", 0, expect=True),
+            consume(15, "after", 0, "CodeRevoked"),
+        ],
+        {
+            "before": _TWO_BUNDLES,
+            "at": batch("d"),
+            "after": {"epoch": 1, "records": [{"name": "e"}, {"name": "f", "code": "other"}]},
+            "never": batch("g"),
+        },
+    ),
+    scenario(
+        "code revocation: the earliest time wins",
+        [
+            register(0),
+            settle(10, "one"),
+            revoke_code(11, 20),
+            consume(12, "one", 0),
+            revoke_code(13, 10),
+            consume(14, "one", 1, "CodeRevoked"),
+            revoke_code(15, 20, "no-op"),
+            consume(16, "one", 1, "CodeRevoked"),
+        ],
+        {"one": batch("a", "b")},
+    ),
+    scenario(
+        "code revocation: a time to come, and a spent intent of revoked code",
+        [
+            register(0),
+            revoke_code(1, 100),
+            settle(99, "in-time"),
+            settle(100, "late"),
+            consume(101, "in-time", 0),
+            consume(101, "late", 0, "CodeRevoked"),
+            consume(102, "in-time", 0, "IntentSpent"),
+            revoke_code(103, None),
+            consume(104, "in-time", 0, "CodeRevoked"),
+            consume(104, "in-time", 1, "CodeRevoked"),
+        ],
+        {"in-time": batch("a", "b"), "late": batch("c")},
+    ),
+]
+
 REQUESTS: Final = [
     scenario(
         "requests",
@@ -363,4 +467,4 @@ REQUESTS: Final = [
     ),
 ]
 
-SCENARIOS: Final = [*ENCLAVES, *SETTLEMENT, *CONSUMPTION, *REQUESTS]
+SCENARIOS: Final = [*ENCLAVES, *SETTLEMENT, *CONSUMPTION, *REVOCATION, *REQUESTS]

@@ -13,6 +13,7 @@ from fabric.ledger.rules.entries import (
     BatchEntry,
     KeyEntry,
     batch_entry,
+    code_entry,
     intent_entry,
     key_entry,
     read_row,
@@ -24,6 +25,7 @@ from fabric.ledger.rules.mailbox_entries import (
     delivery_entry,
     message_entry,
 )
+from fabric.ledger.rules.revocations import read_revocation
 from fabric.trust import words
 from fabric.trust.destination import Destination
 from fabric.trust.letter import Acknowledgement, Delivery, read_letter
@@ -72,6 +74,8 @@ def _operation(work: Work, destination: Destination) -> operations.Operation:
     match work:
         case port.Register(result=result):
             return operations.Register(result, work.destinations, _own_scheme(work.signatures))
+        case port.RevokeCode(revocation=revocation):
+            return operations.RevokeCode(revocation, _own_scheme(work.signatures))
         case port.Settle(header=header):
             signatures = _own_scheme(work.signatures)
             # Without one of ours the call is made all the same, for the rules to refuse.
@@ -98,9 +102,8 @@ def _consumption(work: port.Consume, destination: Destination) -> operations.Ope
 
 def _effect_of(operation: operations.Operation) -> Effect:
     match operation:
-        case operations.Register(result=result):
-            digest, end = result.digest, result.not_after
-            return Effect(_text(key_entry(result.keys.ed25519)), lambda value: _registered(value, digest, end))
+        case operations.Register() | operations.RevokeCode():
+            return _appraisers_effect(operation)
         case operations.Settle(header=header):
             count, root = header.count, header.root
             return Effect(_text(batch_entry(header.batch_id)), lambda value: _settled(value, count, root))
@@ -117,10 +120,23 @@ def _effect_of(operation: operations.Operation) -> Effect:
             raise ValueError(reason)
 
 
+def _appraisers_effect(operation: operations.Register | operations.RevokeCode) -> Effect:
+    if isinstance(operation, operations.Register):
+        keys, digest, end = operation.result.keys, operation.result.digest, operation.result.not_after
+        return Effect(_text(key_entry(keys.ed25519)), lambda value: _registered(value, digest, end))
+    code, since = operation.revocation.measurement, operation.revocation.since
+    return Effect(_text(code_entry(code)), lambda value: _revoked(value, since))
+
+
 def _registered(value: bytes, digest: Digest, not_after: int) -> int | None:
     # A result that another one outlasts is never stored; what it asked for holds by the other.
     entry = KeyEntry.decode(value)
     return 0 if entry.result == digest or entry.not_after >= not_after else None
+
+
+def _revoked(value: bytes, since: int) -> int | None:
+    # A later time than the stored one is never stored; what it asked for holds by the other.
+    return 0 if read_revocation(value) <= since else None
 
 
 def _settled(value: bytes, count: int, root: Digest) -> int | None:

@@ -14,6 +14,7 @@ from fabric.signers.spawn import Spawned, spawn
 from fabric.trust.attestation import KeySet, KeyStatus
 from fabric.trust.fields import read_hex, read_list, read_object
 from fabric.trust.proof import Attestation, parse_attestation
+from fabric.trust.revocation import CodeRevocation
 from fabric.trust.schemes import ADDRESS_BYTES, Signature, parse_signature
 from fabric.wire.local import Line
 
@@ -75,6 +76,11 @@ class AppraiserClient:
             PlatformError: the appraiser does not answer.
         """
         answer = await self._ask({"op": "key_status", "status": status.encoded.hex()})
+        return read_list(answer, parse_signature, "appraiser reply", _MAX_SIGNATURES)
+
+    async def sign_code_revocation(self, revocation: CodeRevocation) -> tuple[Signature, ...]:
+        """Has an operator's decision signed: results of a bundle do not count from a time on; raises as above."""
+        answer = await self._ask({"op": "code_revocation", "revocation": revocation.encoded.hex()})
         return read_list(answer, parse_signature, "appraiser reply", _MAX_SIGNATURES)
 
     async def aclose(self) -> None:

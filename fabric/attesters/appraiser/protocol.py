@@ -12,6 +12,7 @@ from fabric.core.errors import FabricError, Malformed
 from fabric.core.ids import DestinationId, parse_word
 from fabric.trust.attestation import MAX_DESTINATIONS, KeyStatus
 from fabric.trust.fields import read_choice, read_hex, read_list, read_object, read_text
+from fabric.trust.revocation import CodeRevocation
 
 MAX_FRAME_BYTES: Final = 256 << 10
 _FIELD: Final = "appraiser request"
@@ -28,6 +29,7 @@ class Answerer:
             "nonce": self._nonce,
             "appraise": self._appraise,
             "key_status": self._key_status,
+            "code_revocation": self._code_revocation,
         }
 
     def answer(self, request: bytes) -> JsonObject:
@@ -59,6 +61,11 @@ class Answerer:
         fields = read_object(request, frozenset({"op", "status"}), _FIELD)
         status = KeyStatus.decode(read_hex(fields["status"], f"{_FIELD}.status"))
         return [signature.to_json() for signature in self._appraiser.key_status(status)]
+
+    def _code_revocation(self, request: JsonObject) -> JsonValue:
+        fields = read_object(request, frozenset({"op", "revocation"}), _FIELD)
+        revocation = CodeRevocation.decode(read_hex(fields["revocation"], f"{_FIELD}.revocation"))
+        return [signature.to_json() for signature in self._appraiser.code_revocation(revocation)]
 
 
 def _destination(value: JsonValue) -> DestinationId:

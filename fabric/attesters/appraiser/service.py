@@ -14,6 +14,7 @@ from fabric.trust.appraisal.evidence import NONCE_BYTES, Claims
 from fabric.trust.appraisal.kinds import appraise
 from fabric.trust.attestation import AttestationResult, KeySet, KeyStatus, destinations_digest
 from fabric.trust.proof import Attestation
+from fabric.trust.revocation import CodeRevocation
 from fabric.trust.schemes import Signature
 
 NONCE_SECONDS: Final = 120
@@ -89,6 +90,10 @@ class Appraiser:
     def key_status(self, status: KeyStatus) -> tuple[Signature, ...]:
         """Signs an operator's decision that an enclave's keys retire or are revoked."""
         return self._pair.sign(status)
+
+    def code_revocation(self, revocation: CodeRevocation) -> tuple[Signature, ...]:
+        """Signs an operator's decision that results of a bundle do not count from a time on."""
+        return self._pair.sign(revocation)
 
     def _result(self, claims: Claims, destinations: tuple[DestinationId, ...]) -> AttestationResult:
         now, subject = self._clock.unix_seconds(), claims.subject

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fabric.core.ids import Account, BindingVersion, Digest, InvocationId
-from fabric.ledger.port import Consume, Ledger, MailboxSource, Register, RequestSource, Settle
+from fabric.ledger.port import Consume, Ledger, MailboxSource, Register, RequestSource, RevokeCode, Settle
 from fabric.trust.attestation import KeySet
 from fabric.trust.kind import DestinationKind
 from fabric.trust.letter import Letter
@@ -59,6 +59,10 @@ class Harness(Protocol):
 
     def registration(self) -> Register:
         """Returns a valid attestation of the enclave's keys, the same each time."""
+        ...
+
+    def revocation(self, since: int) -> RevokeCode:
+        """Returns the appraisers' revocation of the code of every record of the harness, from a time on."""
         ...
 
     def batch(self, label: str, count: int, *, stranger: bool = False) -> Batch:

@@ -11,6 +11,7 @@ from fabric.ledger.conformance.harness import Batch, Harness
 from fabric.ledger.conformance.mailbox import MailboxSuite
 from fabric.ledger.conformance.performing import observe, perform, receipt_of
 from fabric.ledger.conformance.requests import RequestSuite
+from fabric.ledger.conformance.revocations import RevocationSuite
 from fabric.ledger.port import Phase, Submission, Work
 from fabric.trust.attestation import KeyState
 
@@ -181,7 +182,7 @@ class ConsumptionSuite:
         assert not await harness.ledger.is_spent(IntentId(work.work_id))
 
 
-class LedgerSuite(RegistrationSuite, SettlementSuite, ConsumptionSuite, RequestSuite, MailboxSuite):
+class LedgerSuite(RegistrationSuite, SettlementSuite, ConsumptionSuite, RevocationSuite, RequestSuite, MailboxSuite):
     """Everything that the port promises."""
 
 

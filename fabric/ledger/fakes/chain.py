@@ -11,6 +11,7 @@ from fabric.ledger.rules.engine import apply
 from fabric.ledger.rules.events import (
     Acknowledged,
     ChannelOpened,
+    CodeRevocationSet,
     Consumed,
     Delivered,
     Event,
@@ -25,6 +26,7 @@ from fabric.ledger.rules.events import (
 from fabric.ledger.rules.operations import Operation
 from fabric.ledger.rules.state import Context, DictState, Genesis
 from fabric.ledger.rules.violations import RuleViolation
+from fabric.trust.revocation import CodeRevocation
 
 
 @dataclass(frozen=True)
@@ -157,18 +159,26 @@ class Chain:
 def effect_of(event: Event) -> bytes:
     """Returns the work id that an event is the effect of; of a request, its invocation."""
     match event:
-        case Registered():
-            return event.result
+        case Registered() | KeyStatusSet() | CodeRevocationSet():
+            return _appraisers_effect(event)
         case Settled():
             return event.batch
         case Consumed():
             return event.intent
         case Requested():
             return event.invocation
-        case KeyStatusSet():
-            return b""
         case _:
             return _mailbox_effect(event)
+
+
+def _appraisers_effect(event: Registered | KeyStatusSet | CodeRevocationSet) -> bytes:
+    match event:
+        case Registered():
+            return event.result
+        case KeyStatusSet():
+            return b""
+        case CodeRevocationSet():
+            return CodeRevocation(event.measurement, event.since).digest
 
 
 def _mailbox_effect(event: IndexedEvent | Acknowledged) -> bytes:

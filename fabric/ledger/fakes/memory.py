@@ -17,6 +17,7 @@ from fabric.ledger.rules import operations
 from fabric.ledger.rules.enclaves import find_key
 from fabric.ledger.rules.entries import batch_entry, intent_entry
 from fabric.ledger.rules.events import Requested
+from fabric.ledger.rules.revocations import standing_revocation
 from fabric.ledger.rules.state import Genesis
 from fabric.trust.attestation import KeySet, KeyState
 from fabric.trust.destination import Destination
@@ -171,8 +172,9 @@ class MemoryLedger:
     def _transaction(self, work: Work, nonce: int) -> Transaction:
         match work:
             case port.Register():
-                signatures = tuple(sorted(self._own(work.signatures), key=lambda one: one.key))
-                return Transaction(operations.Register(work.result, work.destinations, signatures), nonce)
+                return Transaction(operations.Register(work.result, work.destinations, self._ordered(work)), nonce)
+            case port.RevokeCode():
+                return Transaction(operations.RevokeCode(work.revocation, self._ordered(work)), nonce)
             case port.Settle():
                 signature = (*self._own(work.signatures), *work.signatures)[0]
                 return Transaction(operations.Settle(work.header, signature), nonce)
@@ -184,6 +186,9 @@ class MemoryLedger:
                 operation = operations.Consume(work.record, work.header.batch_id, work.index, work.path)
                 # Whoever sends it, the recipient's contract acts, as on an EVM chain.
                 return Transaction(operation, nonce, work.record.recipient)
+
+    def _ordered(self, work: port.Register | port.RevokeCode) -> tuple[Signature, ...]:
+        return tuple(sorted(self._own(work.signatures), key=lambda one: one.key))
 
     def _own(self, signatures: Sequence[Signature]) -> list[Signature]:
         return [one for one in signatures if one.scheme == self.chain.genesis.scheme]
@@ -218,6 +223,8 @@ class MemoryLedger:
             found = find_key(self.chain.genesis, self.chain.state, work.result.keys)
             if found and found.not_after >= work.result.not_after:
                 return found.result  # what it asked for holds by a result that outlasts it
+        if isinstance(work, port.RevokeCode):
+            return standing_revocation(self.chain.state, work.revocation) or work.work_id
         if isinstance(work, port.Consume) and work.record.recipient == self.destination.settlement:
             return effect_of(work.payload) or work.work_id
         return work.work_id

@@ -9,6 +9,7 @@ from fabric.ledger.rules.entries import BatchEntry, KeyEntry, batch_entry, inten
 from fabric.ledger.rules.events import Consumed, Event, Settled
 from fabric.ledger.rules.operations import Consume, Settle
 from fabric.ledger.rules.quorum import signer_of
+from fabric.ledger.rules.revocations import check_code
 from fabric.ledger.rules.state import Context, Genesis, State
 from fabric.ledger.rules.violations import Code, RuleViolation
 from fabric.trust import eip712, words
@@ -77,7 +78,7 @@ def consume(genesis: Genesis, state: State, context: Context, operation: Consume
 
     Raises:
         RuleViolation: in this order ``WrongDestination``, ``WrongRecipient``, ``WrongIntent``, ``RecordExpired``,
-            ``NotSettled``, ``NotIncluded``, ``IntentSpent``.
+            ``NotSettled``, ``NotIncluded``, ``CodeRevoked``, ``IntentSpent``.
     """
     record = operation.record
     check_record(genesis, state, context, operation, context.sender)
@@ -94,7 +95,7 @@ def check_record(
 
     Raises:
         RuleViolation: in this order ``WrongDestination``, ``WrongRecipient``, ``WrongIntent``, ``RecordExpired``,
-            ``NotSettled``, ``NotIncluded``.
+            ``NotSettled``, ``NotIncluded``, ``CodeRevoked``.
     """
     record = operation.record
     if record.destination != genesis.destination.id:
@@ -111,10 +112,14 @@ def check_record(
         raise RuleViolation(Code.NOT_SETTLED, f"batch {operation.batch.hex()}")
     if not _is_included(operation, batch):
         raise RuleViolation(Code.NOT_INCLUDED, f"record {operation.index} of {batch.count}")
+    check_code(state, record.measurement, batch)
 
 
 def verify(genesis: Genesis, state: State, operation: Consume) -> bool:
-    """Says whether a record is for this deployment and in a batch settled here; changes nothing, spends nothing."""
+    """Says whether a record is for this deployment and in a batch settled here; changes nothing, spends nothing.
+
+    It tells what happened: a revocation of code does not change the answer.
+    """
     batch = find_batch(state, operation.batch)
     if batch is None or operation.record.destination != genesis.destination.id:
         return False

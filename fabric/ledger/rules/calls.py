@@ -17,6 +17,7 @@ from fabric.core.ids import (
 )
 from fabric.ledger.rules.operations import (
     Acknowledge,
+    AppraiserOperation,
     Consume,
     Deliver,
     Expire,
@@ -25,6 +26,7 @@ from fabric.ledger.rules.operations import (
     Operation,
     Register,
     Request,
+    RevokeCode,
     Send,
     SetKeyStatus,
     Settle,
@@ -37,6 +39,7 @@ from fabric.trust.letter import Acknowledgement, Delivery
 from fabric.trust.merkle import parse_path
 from fabric.trust.message import Channel, Message
 from fabric.trust.record import Record
+from fabric.trust.revocation import CodeRevocation
 from fabric.trust.schemes import Signature, parse_signature
 
 MAX_CALL_BYTES: Final = 65_536
@@ -57,19 +60,8 @@ def decode_call(data: bytes) -> Operation:
 def call_object(operation: Operation) -> JsonObject:
     """Returns an operation as a JSON object."""
     match operation:
-        case Register():
-            return {
-                "op": "register",
-                "result": operation.result.encoded.hex(),
-                "destinations": [one.hex() for one in operation.destinations],
-                "signatures": [one.to_json() for one in operation.signatures],
-            }
-        case SetKeyStatus():
-            return {
-                "op": "set_key_status",
-                "status": operation.status.encoded.hex(),
-                "signatures": [one.to_json() for one in operation.signatures],
-            }
+        case Register() | SetKeyStatus() | RevokeCode():
+            return _appraisers_object(operation)
         case Settle():
             return {
                 "op": "settle",
@@ -94,6 +86,22 @@ def call_object(operation: Operation) -> JsonObject:
             }
         case _:
             return _mailbox_object(operation)
+
+
+def _appraisers_object(operation: AppraiserOperation) -> JsonObject:
+    signatures: JsonValue = [one.to_json() for one in operation.signatures]
+    match operation:
+        case Register():
+            return {
+                "op": "register",
+                "result": operation.result.encoded.hex(),
+                "destinations": [one.hex() for one in operation.destinations],
+                "signatures": signatures,
+            }
+        case SetKeyStatus():
+            return {"op": "set_key_status", "status": operation.status.encoded.hex(), "signatures": signatures}
+        case RevokeCode():
+            return {"op": "revoke_code", "revocation": operation.revocation.encoded.hex(), "signatures": signatures}
 
 
 def _mailbox_object(operation: MailboxOperation) -> JsonObject:
@@ -147,6 +155,11 @@ def _set_key_status(value: JsonObject) -> Operation:
     return SetKeyStatus(status, _signatures(value["signatures"]))
 
 
+def _revoke_code(value: JsonObject) -> Operation:
+    revocation = CodeRevocation.decode(_hex(value["revocation"], "revocation"))
+    return RevokeCode(revocation, _signatures(value["signatures"]))
+
+
 def _settle(value: JsonObject) -> Operation:
     return Settle(_header(_hex(value["header"], "header")), parse_signature(value["signature"]))
 
@@ -198,6 +211,7 @@ _LETTER: Final = frozenset({"record", "payload", "batch", "index", "path"})
 _PARSERS: Final[dict[str, tuple[frozenset[str], Callable[[JsonObject], Operation]]]] = {
     "register": (frozenset({"result", "destinations", "signatures"}), _register),
     "set_key_status": (frozenset({"status", "signatures"}), _set_key_status),
+    "revoke_code": (frozenset({"revocation", "signatures"}), _revoke_code),
     "settle": (frozenset({"header", "signature"}), _settle),
     "consume": (frozenset({"record", "batch", "index", "path"}), _consume),
     "request": (frozenset({"method", "input", "binding", "state_version"}), _request),

@@ -6,6 +6,7 @@ from fabric.ledger.rules.events import Event
 from fabric.ledger.rules.mailbox import acknowledge, deliver, expire, open_channel, send
 from fabric.ledger.rules.operations import (
     Acknowledge,
+    AppraiserOperation,
     Consume,
     Deliver,
     Expire,
@@ -14,11 +15,13 @@ from fabric.ledger.rules.operations import (
     Operation,
     Register,
     Request,
+    RevokeCode,
     Send,
     SetKeyStatus,
     Settle,
 )
 from fabric.ledger.rules.requests import request
+from fabric.ledger.rules.revocations import revoke_code
 from fabric.ledger.rules.state import Context, Genesis, State
 
 
@@ -32,10 +35,8 @@ def apply(genesis: Genesis, state: State, context: Context, operation: Operation
         RuleViolation: it is refused; the state is untouched.
     """
     match operation:
-        case Register():
-            return register(genesis, state, context, operation)
-        case SetKeyStatus():
-            return set_key_status(genesis, state, context, operation)
+        case Register() | SetKeyStatus() | RevokeCode():
+            return _apply_word_of_appraisers(genesis, state, context, operation)
         case Settle():
             return settle(genesis, state, context, operation)
         case Consume():
@@ -44,6 +45,18 @@ def apply(genesis: Genesis, state: State, context: Context, operation: Operation
             return request(genesis, state, context, operation)
         case _:
             return _apply_to_mailbox(genesis, state, context, operation)
+
+
+def _apply_word_of_appraisers(
+    genesis: Genesis, state: State, context: Context, operation: AppraiserOperation
+) -> tuple[Event, ...]:
+    match operation:
+        case Register():
+            return register(genesis, state, context, operation)
+        case SetKeyStatus():
+            return set_key_status(genesis, state, context, operation)
+        case RevokeCode():
+            return revoke_code(genesis, state, context, operation)
 
 
 def _apply_to_mailbox(

@@ -31,6 +31,11 @@ def key_entry(signing_key: bytes) -> bytes:
     return b"key/" + signing_key.rjust(WORD_BYTES, b"\0").hex().encode()
 
 
+def code_entry(measurement: Measurement) -> bytes:
+    """Returns the state key of revoked code; its value is one word, since when, absent is not revoked."""
+    return b"code/" + measurement.hex().encode()
+
+
 def batch_entry(batch: BatchId) -> bytes:
     """Returns the state key of a settled batch."""
     return b"batch/" + batch.hex().encode()

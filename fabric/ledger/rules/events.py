@@ -2,7 +2,16 @@
 
 from dataclasses import dataclass
 
-from fabric.core.ids import Account, BatchId, BindingVersion, Digest, IntentId, InvocationId, MessageId
+from fabric.core.ids import (
+    Account,
+    BatchId,
+    BindingVersion,
+    Digest,
+    IntentId,
+    InvocationId,
+    Measurement,
+    MessageId,
+)
 from fabric.trust.attestation import Assurance, KeyState
 from fabric.trust.message import Channel, Ending, Message
 
@@ -33,6 +42,14 @@ class KeyStatusSet:
     key_id: Digest
     state: KeyState
     deadline: int
+
+
+@dataclass(frozen=True)
+class CodeRevocationSet:
+    """Code is revoked, or since an earlier time than before; ``since`` as in ``CodeRevocation``."""
+
+    measurement: Measurement
+    since: int
 
 
 @dataclass(frozen=True)
@@ -115,4 +132,4 @@ class Acknowledged:
 
 IndexedEvent = ChannelOpened | Sent | Delivered | Expired
 """The events that other ledgers need; they have one contiguous index."""
-Event = Registered | KeyStatusSet | Settled | Consumed | Requested | IndexedEvent | Acknowledged
+Event = Registered | KeyStatusSet | CodeRevocationSet | Settled | Consumed | Requested | IndexedEvent | Acknowledged

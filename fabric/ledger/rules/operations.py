@@ -8,6 +8,7 @@ from fabric.trust.batch import Header
 from fabric.trust.letter import Acknowledgement, Delivery
 from fabric.trust.message import Channel, Message
 from fabric.trust.record import Record
+from fabric.trust.revocation import CodeRevocation
 from fabric.trust.schemes import Signature
 
 
@@ -31,6 +32,14 @@ class SetKeyStatus:
     """Retire or revoke an enclave's key; signatures as in ``Register``."""
 
     status: KeyStatus
+    signatures: tuple[Signature, ...]
+
+
+@dataclass(frozen=True)
+class RevokeCode:
+    """Revoke a bundle's results from a time of settlement on; signatures as in ``Register``."""
+
+    revocation: CodeRevocation
     signatures: tuple[Signature, ...]
 
 
@@ -139,4 +148,6 @@ class Expire:
 
 
 MailboxOperation = OpenChannel | Send | Deliver | Acknowledge | Expire
-Operation = Register | SetKeyStatus | Settle | Consume | Request | MailboxOperation
+AppraiserOperation = Register | SetKeyStatus | RevokeCode
+"""What appraisers sign."""
+Operation = AppraiserOperation | Settle | Consume | Request | MailboxOperation

@@ -42,6 +42,8 @@ class Code(StrEnum):
     """The record's intent is not that of its invocation here."""
     RECORD_EXPIRED = "RecordExpired"
     """The record's last time is over."""
+    CODE_REVOKED = "CodeRevoked"
+    """The record's code is revoked since the settlement of its batch, or since before."""
     INTENT_SPENT = "IntentSpent"
     """The intent was consumed before."""
     CHANNEL_NOT_OPEN = "ChannelNotOpen"

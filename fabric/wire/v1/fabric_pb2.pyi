@@ -269,6 +269,34 @@ class ResumeLedgerReply(_message.Message):
     reopened: int
     def __init__(self, halted_for: _Optional[str] = ..., halted_at: _Optional[int] = ..., reopened: _Optional[int] = ...) -> None: ...
 
+class RevokeCodeRequest(_message.Message):
+    __slots__ = ("measurement", "since", "reason")
+    MEASUREMENT_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    measurement: bytes
+    since: int
+    reason: str
+    def __init__(self, measurement: _Optional[bytes] = ..., since: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class RevocationState(_message.Message):
+    __slots__ = ("ledger", "state", "reason")
+    LEDGER_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ledger: str
+    state: str
+    reason: str
+    def __init__(self, ledger: _Optional[str] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class RevokeCodeReply(_message.Message):
+    __slots__ = ("since", "ledgers")
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    LEDGERS_FIELD_NUMBER: _ClassVar[int]
+    since: int
+    ledgers: _containers.RepeatedCompositeFieldContainer[RevocationState]
+    def __init__(self, since: _Optional[int] = ..., ledgers: _Optional[_Iterable[_Union[RevocationState, _Mapping]]] = ...) -> None: ...
+
 class MessageInfo(_message.Message):
     __slots__ = ("id", "words", "source", "destination", "state", "reason", "party", "meaning", "advice", "detail", "attempt", "next_attempt", "created", "changed")
     ID_FIELD_NUMBER: _ClassVar[int]

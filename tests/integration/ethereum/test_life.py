@@ -5,16 +5,18 @@ from typing import Final
 
 import pytest
 
+from adapters.ethereum import abi
 from adapters.ethereum.destination import Ethereum
 from adapters.ethereum.rpc import Call, RpcError
 from adapters.ethereum.transactions import decode
 from fabric.core.canonical import JsonValue
+from fabric.core.ids import Measurement, sha256
 from fabric.ledger.port import Phase, Settle, Work
 from fabric.trust.attestation import KeyState
 from fabric.trust.batch import MAX_RECORDS
 from fabric.trust.kind import Source, Status
 from tests.support.batches import ENCLAVE
-from tests.support.evm import FINALITY, RELAYER, World, consume, phases, registration, verdicts
+from tests.support.evm import FINALITY, RELAYER, World, consume, phases, registration, revocation, verdicts
 from tests.support.seeded_keys import SeededKeys
 
 pytestmark = pytest.mark.ethereum
@@ -174,6 +176,7 @@ async def test_gas_limits_leave_room(chain: World) -> None:
         await registration(chain, SeededKeys("another enclave")),
         Settle(full.header, full.signatures),
         consume(full, 0),
+        revocation(Measurement(sha256(b"other code")), 7),
     ]
     made = await chain.send(*works)
     await chain.mine()
@@ -182,3 +185,34 @@ async def test_gas_limits_leave_room(chain: World) -> None:
         assert receipt.cost["gas"] * 3 <= decode(submission.data).gas * 2, type(work).__name__
     anchored = (await chain.receipt(works[1], made[1])).cost["gas"] / MAX_RECORDS
     assert anchored <= 100, "gas per anchored result of a full batch"
+
+
+async def test_an_earlier_revocation_is_shown_by_its_own_event(chain: World) -> None:
+    code = Measurement(sha256(b"other code"))
+    late, early = revocation(code, 9), revocation(code, 5)
+    (first,) = await chain.send(late)
+    await chain.mine(FINALITY + 1)
+    assert (await chain.see(early)).phase is Phase.ABSENT
+    (second,) = await chain.send(early)
+    await chain.mine(FINALITY + 1)
+    one, other = await chain.receipt(late, first), await chain.receipt(early, second)
+    assert one.position < other.position
+    assert (await chain.receipt(early)).position == other.position, "not by the event of the later time"
+
+
+async def test_a_deployment_without_revocations_refuses_them_and_goes_on(chain: World) -> None:
+    """A contract of an earlier release: the same code, whose dispatch knows neither function."""
+    address = str(chain.settings["settlement"])
+    code = str(await chain.do("eth_getCode", address, "latest"))
+    for function in (abi.REVOKE_CODE, abi.REVOKED_SINCE):
+        selector = function.selector.hex()
+        assert code.count("63" + selector) == 1
+        code = code.replace("63" + selector, "63" + "ff" * 4)
+    await chain.do("anvil_setCode", address, code)
+    works: list[Work] = [revocation(Measurement(sha256(b"other code")), 7), await chain.settle(1)]
+    assert [(await chain.see(work)).phase for work in works] == [Phase.ABSENT] * 2
+    made = await chain.send(*works)
+    await chain.mine(FINALITY + 1)
+    seen = await chain.ledger.observe(list(zip(works, made, strict=True)))
+    assert phases(seen) == [Phase.REFUSED, Phase.FINAL]
+    assert seen[0].reason == "reverted without a reason"

@@ -56,6 +56,7 @@ def test_a_fork_with_a_chain_id_of_its_own_stands_still(world: World) -> None:
     calls: list[Any] = [
         world.registration(world.result("enclave-1")),
         world.functions.setKeyStatus(b"", []),
+        world.functions.revokeCode(b"", []),
         world.settlement(header),
         world.consumption([record], 0),
         world.functions.request(bytes(32), bytes(32), bytes(32), 0),

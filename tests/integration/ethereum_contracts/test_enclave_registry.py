@@ -6,8 +6,17 @@ import pytest
 
 from fabric.core.ids import sha256, tag
 from fabric.trust.attestation import Assurance, KeyState, KeyStatus, destinations_digest
+from fabric.trust.revocation import CodeRevocation
 from tests.integration.ethereum_contracts.chain import Chain, Refusal
-from tests.integration.ethereum_contracts.world import APPRAISERS, ENCLAVE, QUORUM, World, malleated, signed
+from tests.integration.ethereum_contracts.world import (
+    APPRAISERS,
+    ENCLAVE,
+    MEASUREMENT,
+    QUORUM,
+    World,
+    malleated,
+    signed,
+)
 from tests.support.rules_builder import party
 
 pytestmark = pytest.mark.ethereum
@@ -139,3 +148,38 @@ def test_words_that_are_no_key_status(world: World, word: int, value: int) -> No
     encoded[32 * word : 32 * word + 32] = value.to_bytes(32, "big")
     call = world.functions.setKeyStatus(bytes(encoded), [])
     assert world.chain.refusal(call) == Refusal("Malformed", (tag("key status"),))
+
+
+def test_a_revocation_of_code_is_kept(world: World) -> None:
+    chain, since = world.chain, world.chain.time
+    assert world.functions.revokedSince(MEASUREMENT).call() == 0
+    chain.send(world.revocation(MEASUREMENT, since))
+    assert world.functions.revokedSince(MEASUREMENT).call() == since
+    chain.send(world.revocation(MEASUREMENT, since + 1))
+    assert world.functions.revokedSince(MEASUREMENT).call() == since
+    chain.send(world.revocation(MEASUREMENT, 1))
+    assert world.functions.revokedSince(MEASUREMENT).call() == 1
+    assert world.functions.revokedSince(sha256(b"other code")).call() == 0
+
+
+def test_a_refused_consumption_says_since_when_its_code_is_revoked(world: World) -> None:
+    chain = world.chain
+    record = world.record("one", chain.accounts[0])
+    world.anchor([record])
+    chain.send(world.revocation(MEASUREMENT, chain.time))
+    refusal = chain.refusal(world.consumption([record], 0))
+    assert refusal == Refusal("CodeRevoked", (MEASUREMENT, world.functions.revokedSince(MEASUREMENT).call()))
+
+
+@pytest.mark.parametrize(("word", "value"), [(0, 7), (2, 0), (2, 2**64)])
+def test_words_that_are_no_code_revocation(world: World, word: int, value: int) -> None:
+    encoded = bytearray(CodeRevocation(MEASUREMENT, 9).encoded)
+    encoded[32 * word : 32 * word + 32] = value.to_bytes(32, "big")
+    call = world.functions.revokeCode(bytes(encoded), [])
+    assert world.chain.refusal(call) == Refusal("Malformed", (tag("code revocation"),))
+
+
+@pytest.mark.parametrize("size", [0, 64, 95, 97, 128])
+def test_another_length_is_no_code_revocation(world: World, size: int) -> None:
+    encoded = CodeRevocation(MEASUREMENT, 9).encoded.ljust(size, b"\0")[:size]
+    assert world.chain.refusal(world.functions.revokeCode(encoded, [])).name == "Malformed"

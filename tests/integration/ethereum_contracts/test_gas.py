@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 from web3.contract.contract import ContractFunction
 
-from fabric.core.ids import method_word, sha256
+from fabric.core.ids import Measurement, method_word, sha256
 from fabric.trust.attestation import KeyState
 from fabric.trust.batch import MAX_RECORDS, header_of
 from fabric.trust.letter import Delivery
@@ -85,6 +85,8 @@ def _registry(world: World) -> dict[str, Sent]:
         "register a renewal": chain.send(world.registration(renewed)),
         "register further keys": chain.send(world.registration(other)),
         "retire keys": chain.send(world.status("enclave-1", KeyState.RETIRED, chain.time)),
+        "revoke code": chain.send(world.revocation(Measurement(sha256(b"other code")), chain.time)),
+        "revoke code since before": chain.send(world.revocation(Measurement(sha256(b"other code")), 1)),
     }
 
 

@@ -9,6 +9,7 @@ from web3.contract.contract import ContractFunction
 from fabric.ledger.rules.events import (
     Acknowledged,
     ChannelOpened,
+    CodeRevocationSet,
     Consumed,
     Delivered,
     Event,
@@ -21,6 +22,7 @@ from fabric.ledger.rules.events import (
 )
 from fabric.ledger.rules.operations import (
     Acknowledge,
+    AppraiserOperation,
     Consume,
     Deliver,
     Expire,
@@ -28,6 +30,7 @@ from fabric.ledger.rules.operations import (
     OpenChannel,
     Register,
     Request,
+    RevokeCode,
     Send,
     SetKeyStatus,
     Settle,
@@ -45,6 +48,7 @@ START_AFTER: Final = 100
 NAMES: Final[dict[type, tuple[str, ...]]] = {
     Registered: ("key", "result", "epoch", "assurance", "notAfter"),
     KeyStatusSet: ("key", "state", "deadline"),
+    CodeRevocationSet: ("measurement", "since"),
     Settled: ("batch", "key", "count", "root"),
     Consumed: ("intent", "batch", "invocation", "recipient"),
     Requested: (
@@ -83,10 +87,8 @@ def _steps(scenario: Scenario, destination: Destination, chain: Chain) -> tuple[
 def _call(world: World, step: Step) -> ContractFunction:
     functions = world.functions
     match step.operation:
-        case Register(result=result, destinations=destinations, signatures=signatures):
-            return functions.register(result.encoded, destinations, [one.value for one in signatures])
-        case SetKeyStatus(status=status, signatures=signatures):
-            return functions.setKeyStatus(status.encoded, [one.value for one in signatures])
+        case Register() | SetKeyStatus() | RevokeCode() as operation:
+            return _appraisers_call(world, operation)
         case Settle(header=header, signature=signature):
             return functions.settle(header.encoded, signature.value)
         case Consume(record=record, batch=batch, index=index, path=path):
@@ -96,6 +98,17 @@ def _call(world: World, step: Step) -> ContractFunction:
             return functions.request(method, digest, binding, version)
         case operation:
             return _mailbox_call(world, operation)
+
+
+def _appraisers_call(world: World, operation: AppraiserOperation) -> ContractFunction:
+    functions, signatures = world.functions, [one.value for one in operation.signatures]
+    match operation:
+        case Register(result=result, destinations=destinations):
+            return functions.register(result.encoded, destinations, signatures)
+        case SetKeyStatus(status=status):
+            return functions.setKeyStatus(status.encoded, signatures)
+        case RevokeCode(revocation=revocation):
+            return functions.revokeCode(revocation.encoded, signatures)
 
 
 def _mailbox_call(world: World, operation: MailboxOperation) -> ContractFunction:

@@ -29,6 +29,7 @@ from fabric.trust.attestation import (
 from fabric.trust.batch import Header, header_of, tree_of
 from fabric.trust.destination import Destination
 from fabric.trust.record import Record
+from fabric.trust.revocation import CodeRevocation
 from tests.integration.ethereum_contracts.chain import Chain, Sent
 from tests.support.rules_builder import party
 
@@ -115,6 +116,10 @@ class World:
     def status(self, keys: str, state: KeyState, deadline: int = 0) -> ContractFunction:
         status = KeyStatus(party(keys).public, state, deadline)
         return self.functions.setKeyStatus(status.encoded, signed(status.typed_digest, QUORUM))
+
+    def revocation(self, measurement: Measurement, since: int) -> ContractFunction:
+        revocation = CodeRevocation(measurement, since)
+        return self.functions.revokeCode(revocation.encoded, signed(revocation.typed_digest, QUORUM))
 
     def settlement(self, header: Header, by: str = ENCLAVE) -> ContractFunction:
         digest = eip712.header_digest(header, self.destination)

@@ -15,6 +15,7 @@ from fabric.core.errors import Malformed, Refused, VerificationError
 from fabric.core.ids import Measurement, sha256
 from fabric.signers.pair import KeyPair
 from fabric.trust.attestation import Assurance, KeyState, KeyStatus, destinations_digest
+from fabric.trust.revocation import CodeRevocation
 from fabric.trust.schemes import is_valid
 from tests.support.enclaves import ATTESTER, CODE, ETHEREUM, ISOLATION, NATIVE, PAIR, evidence
 
@@ -117,6 +118,13 @@ def test_a_key_state_is_signed() -> None:
     assert len(signatures) == 2
 
 
+def test_a_code_revocation_is_signed() -> None:
+    revocation = CodeRevocation(CODE, 7)
+    signatures = appraiser().code_revocation(revocation)
+    assert [item.key for item in signatures] == [OWN.keys.ed25519, OWN.keys.address]
+    assert all(is_valid(item, revocation.encoded, lambda: revocation.typed_digest) for item in signatures)
+
+
 def test_a_policy_survives_its_file() -> None:
     assert parse_policy(POLICY.to_json()) == POLICY
 
@@ -145,8 +153,8 @@ json_values = st.recursive(
 @given(
     st.binary(max_size=100)
     | st.fixed_dictionaries(
-        {"op": st.sampled_from(["describe", "nonce", "appraise", "key_status", "sign"])},
-        optional=dict.fromkeys(("nonce", "evidence", "destinations", "status", "data"), json_values),
+        {"op": st.sampled_from(["describe", "nonce", "appraise", "key_status", "code_revocation", "sign"])},
+        optional=dict.fromkeys(("nonce", "evidence", "destinations", "status", "revocation", "data"), json_values),
     ).map(lambda request: canonical.encode({**request}))
 )
 def test_any_request_is_answered(request: bytes) -> None:

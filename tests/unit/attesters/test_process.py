@@ -17,10 +17,11 @@ from fabric.attesters.appraiser.files import AppraiserFolder
 from fabric.core import canonical
 from fabric.core.errors import AttestationFailed, ConfigError, PlatformError
 from fabric.trust.attestation import KeyState, KeyStatus
+from fabric.trust.revocation import CodeRevocation
 from fabric.trust.schemes import is_valid
 from fabric.wire.frames import read_frame
 from fabric.wire.local import Line
-from tests.support.enclaves import NATIVE, PAIR, evidence
+from tests.support.enclaves import CODE, NATIVE, PAIR, evidence
 from tests.support.endings import Ending
 from tests.unit.attesters.test_appraiser import POLICY
 
@@ -75,6 +76,14 @@ async def test_a_key_state_is_signed(running: AppraiserProcess) -> None:
     async with running.client() as client:
         signatures = await client.sign_key_status(status)
     assert all(is_valid(item, status.encoded, lambda: status.typed_digest) for item in signatures)
+
+
+async def test_a_code_revocation_is_signed(running: AppraiserProcess) -> None:
+    revocation = CodeRevocation(CODE, 7)
+    async with running.client() as client:
+        signatures = await client.sign_code_revocation(revocation)
+    assert [item.key for item in signatures] == [running.keys.ed25519, running.keys.address]
+    assert all(is_valid(item, revocation.encoded, lambda: revocation.typed_digest) for item in signatures)
 
 
 async def test_garbage_is_answered_and_the_next_is_served(running: AppraiserProcess) -> None:

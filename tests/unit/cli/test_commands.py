@@ -188,6 +188,25 @@ def test_the_status_of_ledgers(command: Command, state: Path) -> None:
     assert (code, document[0]["ledger"]["head"]) == (0, 9)
 
 
+def test_code_is_revoked_and_each_ledger_says_how_far_it_is(command: Command, state: Path) -> None:
+    code = "ab" * 32
+    arguments = ("ledger", "revoke-code", code, "--since", "1700000000", "--reason", "a leaked key", "--state", state)
+    ended, out, _ = command(*arguments)
+    assert ended == 0
+    assert out.splitlines()[0].startswith(f"{code} is revoked: results settled at 1700000000 or later")
+    assert "ethereum     refused    QuorumMissing: 1" in out
+    ended, out, _ = command(*arguments, "--json")
+    document: Any = json.loads(out)
+    assert (ended, document["since"]) == (0, 1_700_000_000)
+    assert document["ledgers"][1] == {"ledger": "native", "state": "final", "reason": ""}
+
+
+@pytest.mark.parametrize(("code", "since"), [("ab", "1"), ("xy" * 32, "1"), ("ab" * 32, "0"), ("ab" * 32, "now")])
+def test_no_code_and_no_time_are_refused_here(command: Command, state: Path, code: str, since: str) -> None:
+    ended, out, _ = command("ledger", "revoke-code", code, "--since", since, "--reason", "why", "--state", state)
+    assert (ended, out) == (2, "")
+
+
 def test_resume_says_what_it_was_halted_for(command: Command, state: Path) -> None:
     arguments = ("ledger", "resume", "ethereum", "--reason", "the node was restored", "--state", state)
     code, out, _ = command(*arguments)

@@ -47,7 +47,7 @@ def test_the_records_offsets() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "sizes"), [("batch.md", [160]), ("destination.md", [192]), ("attestation.md", [352, 160])]
+    ("name", "sizes"), [("batch.md", [160]), ("destination.md", [192]), ("attestation.md", [352, 160, 96])]
 )
 def test_offsets_are_words(name: str, sizes: list[int]) -> None:
     assert offsets(page(name)) == [at for size in sizes for at in range(0, size, 32)]

@@ -17,7 +17,7 @@ ARTIFACTS = sorted((Path(contracts.__file__).parent / "artifacts").rglob("*.json
 
 def test_an_artefact_is_loaded_by_name() -> None:
     names = {entry.get("name") for entry in load("Settlement").abi}
-    assert {"register", "setKeyStatus", "settle", "consume", "request", "verify"} <= names
+    assert {"register", "setKeyStatus", "revokeCode", "settle", "consume", "request", "verify"} <= names
     assert len(load("ShipmentContract").bytecode) > 1_000
     assert load("Settlement") is load("Settlement")
 

@@ -15,13 +15,16 @@ from fabric.core.errors import LedgerUnavailable, NotFound, Refused, Unauthorize
 from fabric.gateway.endpoint import LOCAL_CALLER
 from fabric.gateway.ledgers import Ledgers, Working
 from fabric.gateway.operator import Operator
+from fabric.gateway.revoking import Revoker
 from fabric.ledger.dispatcher import Dispatcher
 from fabric.ledger.fakes.memory import MemoryLedger
+from fabric.ledger.rules.revocations import find_revocation
 from fabric.ledger.rules.state import Genesis
 from fabric.store.store import Store, open_store
-from fabric.trust.schemes import ED25519
-from fabric.wire.operators import Halted, ListLedgers, ResumeLedger
-from tests.support.batches import APPRAISER, NOW, attest, destination
+from fabric.trust.revocation import CodeRevocation
+from fabric.trust.schemes import ED25519, Signature
+from fabric.wire.operators import Halted, ListLedgers, ResumeLedger, RevocationState, RevokeCode
+from tests.support.batches import APPRAISER, MEASUREMENT, NOW, attest, destination
 from tests.support.waiting import until
 
 HERE = destination("a")
@@ -36,6 +39,10 @@ class Told(MemoryLedger):
         if self.silent:
             raise LedgerUnavailable("no answer from the node")
         return {"head": self.chain.height}
+
+
+async def signed(revocation: CodeRevocation) -> tuple[Signature, ...]:
+    return APPRAISER.signatures(revocation.encoded, revocation.typed_digest)
 
 
 @dataclass
@@ -72,7 +79,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     working.run("dispatcher", dispatcher.run)
     with structlog.testing.capture_logs():
         ledgers = Ledgers([working], store, clock)
-        yield World(store, ledger, working, Operator(ledgers, store, cast("Any", None), clock))
+        revoker = Revoker(signed, store, [HERE.id])
+        yield World(store, ledger, working, Operator(ledgers, store, cast("Any", None), revoker, clock))
     await working.stop()
     await store.aclose()
 
@@ -141,3 +149,16 @@ async def test_two_who_resume_at_once_resume_once(world: World) -> None:
     assert sorted(type(end).__name__ for end in ends) == ["LedgerResumed", "Refused"]
     assert len(await world.store.halts.resumptions(HERE.id)) == 1
     assert len(world.working.tasks) == 1
+
+
+async def test_code_is_revoked_on_every_ledger_and_a_repeat_tells_how_far(world: World) -> None:
+    asked = RevokeCode(MEASUREMENT, 100, "a leaked key")
+    with pytest.raises(Unauthorized, match="no operator"):
+        await world.operator.revoke_code("alice", asked)
+    first = await world.operator.revoke_code(LOCAL_CALLER, asked)
+    assert first.since == 100
+    await until(world.is_done)
+    again = await world.operator.revoke_code(LOCAL_CALLER, RevokeCode(MEASUREMENT, 200, "again"))
+    assert (again.since, again.ledgers) == (100, (RevocationState("here", "final", ""),))
+    assert find_revocation(world.ledger.chain.state, MEASUREMENT) == 100
+    assert (await world.status())["outbox"] == {"revoke": {"final": 1}}

@@ -15,7 +15,7 @@ from adapters.native.ledger import NativeLedger, submission_of
 from fabric.core.canonical import JsonObject
 from fabric.core.clock import FrozenClock
 from fabric.core.errors import ForeignLedger, LedgerUnavailable, Reorged, SigningFailed, SubmitError
-from fabric.core.ids import NOBODY, Digest, request_id
+from fabric.core.ids import NOBODY, Digest, Measurement, request_id, sha256
 from fabric.ledger.port import Phase, Submission, Work
 from fabric.ledger.rules.operations import Consume, Request
 from fabric.trust.attestation import KeyState, KeyStatus
@@ -128,6 +128,15 @@ async def test_key_status_travels_as_an_envelope(tmp_path: Path) -> None:
     await ledger.submit([submission_of(Envelope(status))])
     assert await ledger.key_state(ENCLAVE.public) is KeyState.REVOKED
     assert await ledger.key_state(ALICE.public) is None
+    await ledger.aclose()
+
+
+async def test_a_revocation_of_code_is_done_by_an_earlier_one(tmp_path: Path) -> None:
+    ledger = await open_native(tmp_path)
+    early, late = (native.revocation(Measurement(sha256(b"code")), since) for since in (5, 9))
+    assert await done(ledger, late, early) == [Phase.FINAL] * 2
+    observed = await ledger.observe([(late, None), (early, None)])
+    assert [one.receipt.position for one in observed if one.receipt] == [0, 1]
     await ledger.aclose()
 
 

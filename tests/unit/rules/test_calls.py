@@ -21,13 +21,27 @@ OPERATIONS: list[Operation] = [
     if step.call
 ]
 ONE_OF_EACH = list({type(one): one for one in OPERATIONS}.values())
-NAMES = ["op", "result", "destinations", "signatures", "status", "header", "signature", "record", "batch", "index"]
+NAMES = [
+    "op",
+    "result",
+    "destinations",
+    "signatures",
+    "status",
+    "revocation",
+    "header",
+    "signature",
+    "record",
+    "batch",
+    "index",
+]
 VALUES: st.SearchStrategy[JsonValue] = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-2, 2**53),
     st.floats(allow_nan=False),
-    st.sampled_from(["register", "settle", "consume", "request", "set_key_status", "00" * 32, "00" * 160, "0"]),
+    st.sampled_from(
+        ["register", "settle", "consume", "request", "set_key_status", "revoke_code", "00" * 32, "00" * 160, "0"]
+    ),
     st.lists(st.sampled_from(["00" * 32, "xx"]), max_size=3),
 )
 

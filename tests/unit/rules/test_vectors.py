@@ -31,7 +31,17 @@ def test_every_code_and_every_no_op_is_covered() -> None:
             codes = expect.values() if isinstance(expect, dict) else [expect]
             seen |= {(step["op"], code) for code in codes}
     assert {code for _, code in seen if isinstance(code, str)} >= {str(code) for code in Code}
-    repeats = {"register", "set_key_status", "settle", "open_channel", "send", "deliver", "acknowledge", "expire"}
+    repeats = {
+        "register",
+        "set_key_status",
+        "revoke_code",
+        "settle",
+        "open_channel",
+        "send",
+        "deliver",
+        "acknowledge",
+        "expire",
+    }
     assert {op for op, code in seen if code == "no-op"} == repeats
 
 

@@ -7,11 +7,12 @@ from eth_hash.auto import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fabric.core.ids import DestinationId, Digest, sha256
+from fabric.core.ids import DestinationId, Digest, Measurement, sha256
 from fabric.trust import eip712
 from fabric.trust.attestation import KeyState, KeyStatus
 from fabric.trust.batch import Header
 from fabric.trust.destination import Destination
+from fabric.trust.revocation import CodeRevocation
 from tests.support.seeded_keys import SeededKeys
 from tests.support.trust_samples import sample_result, word
 
@@ -79,3 +80,10 @@ def test_key_status(state: KeyState, deadline: int) -> None:
         ("uint256", "deadline", deadline),
     ]
     assert KeyStatus(KEYS, state, deadline).typed_digest == digest_of(PLAIN, PLAIN_TYPE, "KeyStatus", values)
+
+
+@given(st.binary(min_size=32, max_size=32), st.integers(1, 2**64 - 1))
+def test_code_revocation(measurement: bytes, since: int) -> None:
+    values = [("bytes32", "measurement", measurement), ("uint256", "since", since)]
+    made = CodeRevocation(Measurement(measurement), since).typed_digest
+    assert made == digest_of(PLAIN, PLAIN_TYPE, "CodeRevocation", values)

@@ -18,6 +18,7 @@ from fabric.trust.destination import Destination, parse_destination
 from fabric.trust.merkle import root_from_inclusion
 from fabric.trust.publication import measure
 from fabric.trust.record import Record
+from fabric.trust.revocation import CodeRevocation
 from fabric.trust.schemes import is_valid, parse_signature
 from tests.vectors import gen_trust
 
@@ -123,6 +124,14 @@ def test_key_status() -> None:
     status = KeyStatus.decode(raw(part["encoded"]))
     assert status.typed_digest == raw(part["eip712_digest"])
     check_signatures(part, status.encoded, VECTORS["keys"]["appraiser-0"])
+
+
+def test_code_revocation() -> None:
+    part = VECTORS["code_revocation"]
+    revocation = CodeRevocation.decode(raw(part["encoded"]))
+    assert revocation == CodeRevocation(ids.Measurement(raw(part["measurement"])), part["since"])
+    assert (revocation.digest, revocation.typed_digest) == (raw(part["digest"]), raw(part["eip712_digest"]))
+    check_signatures(part, revocation.encoded, VECTORS["keys"]["appraiser-0"])
 
 
 def test_report_data() -> None:

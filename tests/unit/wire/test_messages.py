@@ -28,7 +28,17 @@ from fabric.wire.messages import (
     RetryMessage,
     SubmitCall,
 )
-from fabric.wire.operators import Halted, LedgerInfo, LedgerList, LedgerResumed, ListLedgers, ResumeLedger
+from fabric.wire.operators import (
+    CodeRevoked,
+    Halted,
+    LedgerInfo,
+    LedgerList,
+    LedgerResumed,
+    ListLedgers,
+    ResumeLedger,
+    RevocationState,
+    RevokeCode,
+)
 from fabric.wire.service import (
     DESCRIPTOR,
     MAX_CALLS,
@@ -69,6 +79,8 @@ REQUESTS = [
     ("ListLedgers", ListLedgers()),
     ("ListLedgers", ListLedgers("ethereum", status=True)),
     ("ResumeLedger", ResumeLedger("ethereum", "the node was restored")),
+    ("RevokeCode", RevokeCode(Measurement(ID), 1, "a leaked key")),
+    ("RevokeCode", RevokeCode(Measurement(ID), 2**53 - 1, "x" * 500)),
     ("ListMessages", ListMessages()),
     ("ListMessages", ListMessages(("sent", "expired"), CHANNEL.id, 1_000, 2**40)),
     ("GetMessage", MessageName("4c1d22f0")),
@@ -97,6 +109,8 @@ REPLIES = [
     ("ListLedgers", LedgerList(())),
     ("ListLedgers", LedgerList((LedgerInfo("a", "native", PLACE, None), LedgerInfo("b", "x", PLACE, HALTED, b"{}")))),
     ("ResumeLedger", LedgerResumed(HALTED, 7)),
+    ("RevokeCode", CodeRevoked(1, ())),
+    ("RevokeCode", CodeRevoked(2**40, (RevocationState("a", "final", ""), RevocationState("b", "refused", "why")))),
 ]
 
 
@@ -146,6 +160,23 @@ def test_a_ledger_is_resumed_for_a_reason(reason: str) -> None:
     method = METHODS["ResumeLedger"]
     with pytest.raises(Malformed, match="that say why"):
         method.decode_request(method.encode_request(ResumeLedger("ethereum", reason)))
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        (RevokeCode(Measurement(ID), 0, "why"), "Unix seconds from 1"),
+        (RevokeCode(Measurement(ID), 2**53, "why"), "Unix seconds from 1"),
+        (RevokeCode(Measurement(ID), 1, " "), "that say why"),
+        (RevokeCode(Measurement(ID), 1, "x" * 501), "that say why"),
+        (RevokeCode(Measurement(ID[:31]), 1, "why"), "expected 32 bytes"),
+    ],
+    ids=["no-time", "too-late", "no-reason", "long-reason", "short"],
+)
+def test_code_is_revoked_from_a_time_on_for_a_reason(value: RevokeCode, error: str) -> None:
+    method = METHODS["RevokeCode"]
+    with pytest.raises(Malformed, match=error):
+        method.decode_request(method.encode_request(value))
 
 
 @pytest.mark.parametrize("reason", ["", "  \n", "x" * 401], ids=["none", "blank", "long"])

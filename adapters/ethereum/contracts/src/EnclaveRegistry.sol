@@ -23,6 +23,8 @@ abstract contract EnclaveRegistry is Deployment {
     /// @inheritdoc IEnclaveRegistry
     mapping(KeyId id => address) public override accountOf;
     mapping(address account => Key) private keys;
+    /// @inheritdoc IEnclaveRegistry
+    mapping(bytes32 measurement => uint64) public override revokedSince;
 
     /// @param appraisers accounts in strictly ascending order, never to change
     /// @param threshold_ how many of them must sign
@@ -71,6 +73,16 @@ abstract contract EnclaveRegistry is Deployment {
     }
 
     /// @inheritdoc IEnclaveRegistry
+    function revokeCode(bytes calldata revocation, bytes[] calldata signatures) external override onOwnChain {
+        (bytes32 measurement, uint64 since) = revocation.readRevocation();
+        uint64 stored = revokedSince[measurement];
+        if (stored != 0 && stored <= since) return;
+        _checkQuorum(revocation.revocationStructHash(), signatures);
+        revokedSince[measurement] = since;
+        emit CodeRevocationSet(measurement, since);
+    }
+
+    /// @inheritdoc IEnclaveRegistry
     function keyOf(address account) external view override returns (Key memory) {
         return keys[account];
     }
@@ -92,6 +104,12 @@ abstract contract EnclaveRegistry is Deployment {
         if (state == KeyState.Retired && block.timestamp > key.deadline) {
             revert KeyRetired(block.timestamp, key.deadline);
         }
+    }
+
+    /// @dev Refuses code that was revoked when its batch was settled; what was settled before stays good.
+    function _checkCode(bytes32 measurement, uint64 settledAt) internal view {
+        uint64 since = revokedSince[measurement];
+        if (since != 0 && settledAt >= since) revert CodeRevoked(measurement, since);
     }
 
     /// @dev Counts appraisers among the signers; strictly ascending order makes them distinct.

@@ -100,6 +100,7 @@ contract Settlement is EnclaveRegistry, Requests, Mailbox {
         if (block.timestamp > record.notAfter()) revert RecordExpired(block.timestamp, record.notAfter());
         if (!settled(batchId)) revert NotSettled(batchId);
         if (!_isIncluded(record, batchId, index, path)) revert NotIncluded(batchId, index);
+        _checkCode(record.measurement(), batches[batchId].time);
     }
 
     function _isIncluded(bytes calldata record, BatchId batchId, uint256 index, bytes32[] calldata path)

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {Key, KeyState} from "../types/Stored.sol";
 import {KeyId} from "../types/Ids.sol";
 
-/// @title Which enclaves' keys count, by the word of the appraisers pinned at deployment
+/// @title Which enclaves' keys and which code count, by the word of the appraisers pinned at deployment
 interface IEnclaveRegistry {
     /// @notice Thrown when appraisers or signers are not in strictly ascending order
     /// @param signer the account that stands where it must not
@@ -34,11 +34,18 @@ interface IEnclaveRegistry {
     /// @notice Thrown when a key status does not move forward: 1 to 2 to 3, or 1 to 3
     error BadTransition(KeyState from, KeyState to);
 
+    /// @notice Thrown when the record's code was revoked when its batch was settled
+    /// @param since first time of settlement whose results do not count
+    error CodeRevoked(bytes32 measurement, uint64 since);
+
     /// @notice Emitted when keys become active, or get a newer attestation result
     event Registered(KeyId indexed key, bytes32 indexed result, uint64 epoch, uint8 assurance, uint64 notAfter);
 
     /// @notice Emitted when keys retire or are revoked
     event KeyStatusSet(KeyId indexed key, KeyState state, uint64 deadline);
+
+    /// @notice Emitted when code is revoked, or since an earlier time than before
+    event CodeRevocationSet(bytes32 indexed measurement, uint64 indexed since);
 
     /// @notice Makes an enclave's keys active, or renews their attestation; the same result again changes nothing, and
     /// so does one that ends no later than the stored one
@@ -52,6 +59,14 @@ interface IEnclaveRegistry {
     /// @param status the five words of a key status
     /// @param signatures as for `register`
     function setKeyStatus(bytes calldata status, bytes[] calldata signatures) external;
+
+    /// @notice Revokes the results of code from a time of settlement on; the same again and a later time change nothing
+    /// @param revocation the three words of a code revocation
+    /// @param signatures as for `register`
+    function revokeCode(bytes calldata revocation, bytes[] calldata signatures) external;
+
+    /// @notice Returns the first time of settlement whose results of some code do not count, zero when it is not revoked
+    function revokedSince(bytes32 measurement) external view returns (uint64);
 
     /// @notice Returns what is kept of an account's keys; all zero when there are none
     function keyOf(address account) external view returns (Key memory);

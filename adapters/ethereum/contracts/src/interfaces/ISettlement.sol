@@ -68,7 +68,8 @@ interface ISettlement is IEnclaveRegistry, IRequests, IMailbox {
     /// @param path RFC 6962 audit path, lowest sibling first
     function consume(bytes calldata record, BatchId batchId, uint256 index, bytes32[] calldata path) external;
 
-    /// @notice Says whether a record for this destination stands at this place of a settled batch
+    /// @notice Says whether a record for this destination stands at this place of a settled batch; it tells what
+    /// happened, whatever was revoked since
     function verify(bytes calldata record, BatchId batchId, uint256 index, bytes32[] calldata path)
         external
         view

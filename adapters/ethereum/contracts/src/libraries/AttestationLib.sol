@@ -6,8 +6,9 @@ import {Key, KeyState} from "../types/Stored.sol";
 import {KeyId} from "../types/Ids.sol";
 import {Words} from "./Words.sol";
 
-/// @title Attestation result (eleven words) and key status (five words)
-/// @dev The counterpart of fabric/trust/attestation.py; docs/spec/attestation.md. Both hold on every ledger.
+/// @title What appraisers sign: attestation result (eleven words), key status (five), code revocation (three)
+/// @dev The counterpart of fabric/trust/attestation.py and revocation.py; docs/spec/attestation.md. All hold on every
+/// ledger.
 library AttestationLib {
     using Words for bytes;
 
@@ -15,6 +16,8 @@ library AttestationLib {
     bytes32 internal constant NAME = "attestation";
     bytes32 internal constant STATUS_TAG = "cryptlet-fabric/key-status/v1";
     bytes32 internal constant STATUS_NAME = "key status";
+    bytes32 internal constant REVOCATION_TAG = "cryptlet-fabric/code-revoked/v1";
+    bytes32 internal constant REVOCATION_NAME = "code revocation";
     uint256 private constant MAX_ASSURANCE = 2;
     bytes32 private constant TYPE_HASH = keccak256(
         "Attestation(bytes32 signingKey,address account,bytes32 fabricMeasurement,bytes32 isolation,"
@@ -22,6 +25,7 @@ library AttestationLib {
     );
     bytes32 private constant STATUS_TYPE_HASH =
         keccak256("KeyStatus(bytes32 signingKey,address account,uint256 status,uint256 deadline)");
+    bytes32 private constant REVOCATION_TYPE_HASH = keccak256("CodeRevocation(bytes32 measurement,uint256 since)");
 
     /// @dev Reads an attestation result into what the registry keeps, in state active.
     function read(bytes calldata result) internal pure returns (address account, Key memory key) {
@@ -57,6 +61,14 @@ library AttestationLib {
         return (account, KeyState(number), status.uint64At(4, STATUS_NAME));
     }
 
+    /// @dev Reads a code revocation; the time is never zero, which stands for code that is not revoked.
+    function readRevocation(bytes calldata revocation) internal pure returns (bytes32 measurement, uint64 since) {
+        revocation.check(REVOCATION_TAG, 3, REVOCATION_NAME);
+        since = revocation.uint64At(2, REVOCATION_NAME);
+        if (since == 0) revert ISettlement.Malformed(REVOCATION_NAME);
+        return (revocation.wordAt(1), since);
+    }
+
     /// @dev Returns the digest of the destinations that a result holds for.
     function destinations(bytes calldata result) internal pure returns (bytes32) {
         return result.wordAt(9);
@@ -70,6 +82,11 @@ library AttestationLib {
     /// @dev Returns the EIP-712 struct hash of a key status.
     function statusStructHash(bytes calldata status) internal pure returns (bytes32) {
         return keccak256(bytes.concat(STATUS_TYPE_HASH, status[32:]));
+    }
+
+    /// @dev Returns the EIP-712 struct hash of a code revocation.
+    function revocationStructHash(bytes calldata revocation) internal pure returns (bytes32) {
+        return keccak256(bytes.concat(REVOCATION_TYPE_HASH, revocation[32:]));
     }
 
     /// @dev Says whether a word is ASCII text, at least one character, zero-padded on the right.
