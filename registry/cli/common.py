@@ -77,7 +77,8 @@ def told(outcome: "Told", *, as_json: bool, done: str, **more: object) -> None:
         show({**more, "done": done, "position": outcome.position}, as_json=False)
         return
     show({**more, "entry": outcome.digest.hex(), "waits": outcome.lacks}, as_json=False)
-    typer.echo(f"sign it with another key: cryptlet promote {outcome.digest.hex()} --key FILE", err=True)
+    if "owners" in outcome.lacks:
+        typer.echo(f"an owner signs it by: cryptlet promote {outcome.digest.hex()} --key FILE", err=True)
 
 
 def show(values: Mapping[str, object], *, as_json: bool) -> None:

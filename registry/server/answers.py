@@ -57,7 +57,8 @@ def guarded(endpoint: Endpoint) -> Endpoint:
         try:
             return await endpoint(request)
         except FabricError as error:
-            _log.info("refused", path=request.url.path[:200], code=error.code)
+            if not isinstance(error, NotFound):  # readers look for the next root at every refresh
+                _log.info("refused", path=request.url.path[:200], code=error.code)
             return refusal(error)
 
     inner.__name__, inner.__doc__ = endpoint.__name__, endpoint.__doc__
