@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from benchmarks import channel, mail, small, throughput
+from benchmarks import channel, mail, market, small, throughput
 from benchmarks.figures import Figure, show
 from benchmarks.running import PROJECT, bench
 
@@ -22,6 +22,7 @@ async def _all(folder: Path) -> list[Figure]:
         figures += await small.gas_of_anchoring(running)
         figures += await mail.measure(running)
     figures += await channel.measure(folder / "hyperledger")
+    figures += await market.measure(folder / "market")
     wheel = next((folder / "dist" / PROJECT.name).glob("*.whl"))
     return [*figures, await small.cold_container(wheel, wheel.read_bytes())]
 

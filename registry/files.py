@@ -2,10 +2,14 @@
 
 import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
 from fabric.core.errors import StoreError
+
+_MANY: Final = 32
+_THREADS: Final = 8
 
 
 class Shelf:
@@ -37,14 +41,24 @@ class Shelf:
         self.put_all({path: data})
 
     def put_all(self, files: Mapping[str, bytes]) -> None:
-        """Puts files in place one after the other, each durably before the next; raises ``StoreError``."""
-        for path, data in files.items():
-            target = self.root / path
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                _place(target, data)
-            except OSError as error:
-                raise _converted(target, error) from error
+        """Puts files in place, all durably when this returns.
+
+        Raises:
+            StoreError: the disk did not take one; each of the others is whole in its place, or not there.
+        """
+        targets = {self.root / path: data for path, data in files.items()}
+        try:
+            for folder in {target.parent for target in targets}:
+                folder.mkdir(parents=True, exist_ok=True)
+            if len(targets) < _MANY:
+                _place(targets)
+                return
+            # A disk syncs eight files in little more than the time of one.
+            with ThreadPoolExecutor(_THREADS) as threads:
+                items = list(targets.items())
+                list(threads.map(_place, [dict(items[at::_THREADS]) for at in range(_THREADS)]))
+        except OSError as error:
+            raise _converted(Path(error.filename or self.root), error) from error
 
     def remove(self, path: str) -> None:
         """Takes a file away, if it is there; raises ``StoreError``."""
@@ -54,22 +68,24 @@ class Shelf:
             raise _converted(self.root / path, error) from error
 
 
-def _place(target: Path, data: bytes) -> None:
-    scratch = target.with_name(f".{target.name}.new")
-    try:
-        with scratch.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(target)
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
-    handle = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _place(targets: Mapping[Path, bytes]) -> None:
+    for target, data in targets.items():
+        scratch = target.with_name(f".{target.name}.new")
+        try:
+            with scratch.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            scratch.replace(target)
+        except BaseException:
+            scratch.unlink(missing_ok=True)
+            raise
+    for folder in {target.parent for target in targets}:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _converted(path: Path, error: OSError) -> StoreError:

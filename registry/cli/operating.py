@@ -130,8 +130,7 @@ async def _fill(folder: Path, database: str, leaves: list[bytes]) -> None:
     try:
         if await store.leaves(0):
             raise ConfigError(f"{folder}: the database has a log; move it away first")
-        for position, leaf in enumerate(leaves):
-            await store.append(position, decode_leaf(leaf).entry.digest, leaf)
+        await store.append_all(0, [(decode_leaf(leaf).entry.digest, leaf) for leaf in leaves])
     finally:
         await store.aclose()
 

@@ -90,7 +90,9 @@ def rotate_online(folder: Path, offline: Path, threshold: int, clock: Clock, rol
     """
     public = Shelf(folder / "public")
     present = {name: open_key(folder / "keys" / f"{name}.key") for name in ONLINE}
-    fresh = {name: make_key(folder / "keys" / f"{name}.new.key") if name in roles else present[name] for name in ONLINE}
+    fresh = {
+        name: _next_key(folder / "keys" / f"{name}.new.key") if name in roles else present[name] for name in ONLINE
+    }
     old_root, old_targets = _newest(public, "root"), _newest(public, "targets")
     roots, targets = open_keys(offline, "root"), open_keys(offline, "targets")
     keys = ceremony.Keys(roots, targets, threshold, fresh["online"])
@@ -155,6 +157,11 @@ def _genesis(plan: Plan, authorities: list[Key], clock: Clock) -> Leaf:
     for key in authorities:
         entry = entry.signed_by(key.public, key.sign)
     return Leaf(entry, clock.unix_seconds())
+
+
+def _next_key(path: Path) -> Key:
+    """Returns the key that a rotation begins with, the same one where an earlier rotation was cut off."""
+    return open_key(path) if path.exists() else make_key(path)
 
 
 def _newest(public: Shelf, role: str) -> bytes:

@@ -81,12 +81,10 @@ class Publisher:
         for measurement, item in book.listings.items():
             bins.setdefault(standings_path(measurement), {})[measurement.hex()] = item
         wanted = bins if paths is None else {_standings_of(path) for path in paths}
-        for path in wanted:
-            self._put_bin(path, bins[path])
+        self.shelf.put_all({path: self._encode(bins[path]) for path in wanted})
 
-    def _put_bin(self, path: str, items: dict[str, Listing]) -> None:
-        signed = {name: self.standing(item).to_json() for name, item in items.items()}
-        self.shelf.put(path, canonical.encode({**signed}))
+    def _encode(self, items: dict[str, Listing]) -> bytes:
+        return canonical.encode({name: self.standing(item).to_json() for name, item in items.items()})
 
     def standing(self, item: Listing) -> Standing:
         """Signs the present standing of a bundle."""

@@ -4,6 +4,7 @@ The leaves are the truth; everything else that is published follows from them. O
 (``fabric.store.database``): SQLite for one machine, PostgreSQL where the database lives elsewhere.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -110,6 +111,11 @@ class Store:
             connection.execute(delete(_PENDING).where(_PENDING.c.digest == digest))
 
         await self._database.write(work)
+
+    async def append_all(self, position: int, leaves: Sequence[tuple[Digest, bytes]]) -> None:
+        """Adds leaves of a log that was kept elsewhere, digest and bytes each, all or none; raises as ``append``."""
+        rows = [{"position": position + at, "digest": digest, "leaf": leaf} for at, (digest, leaf) in enumerate(leaves)]
+        await self._database.write(lambda connection: connection.execute(insert(_LEAVES), rows))
 
     async def put_pending(self, item: Pending) -> None:
         """Keeps what waits, in place of an older form of it."""

@@ -46,18 +46,18 @@ class LogWriter:
 
     def emit(self, since: int) -> None:
         """Writes the tiles that changed since the log had a size, then the checkpoint; raises ``StoreError``."""
-        self._emit_entries(since // WIDTH)
+        files = self._entry_tiles(since // WIDTH)
         for level, row in enumerate(self._rows[::HEIGHT]):
             for index in range((since >> HEIGHT * level) // WIDTH, -(-len(row) // WIDTH)):
                 part = row[index * WIDTH : (index + 1) * WIDTH]
-                self._shelf.put(hash_tile(level, index, len(part)), b"".join(part))
+                files[hash_tile(level, index, len(part))] = b"".join(part)
+        self._shelf.put_all(files)
         checkpoint = self.checkpoint
         self._shelf.put(CHECKPOINT, sign_note(checkpoint, self.key, self._sign(checkpoint.body)).encode())
 
-    def _emit_entries(self, first: int) -> None:
-        for index in range(first, -(-self.size // WIDTH)):
-            part = self._leaves[index * WIDTH : (index + 1) * WIDTH]
-            self._shelf.put(entry_tile(index, len(part)), encode_entries(part))
+    def _entry_tiles(self, first: int) -> dict[str, bytes]:
+        spans = {index: self._leaves[index * WIDTH :][:WIDTH] for index in range(first, -(-self.size // WIDTH))}
+        return {entry_tile(index, len(part)): encode_entries(part) for index, part in spans.items()}
 
     def _push(self, digest: Digest) -> None:
         """Adds a leaf's hash, and the hash of every tree that it completes."""

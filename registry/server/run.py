@@ -26,7 +26,7 @@ def run(folder: Path, address: tuple[str, int], database: str, lifetime: int) ->
 
 
 async def _serve(folder: Path, address: tuple[str, int], database: str, lifetime: int) -> None:
-    listener = _listen(address)
+    listener = listen(address)
     with listener, open_house(folder, SystemClock(), NameGuard(), database, lifetime) as registry:
         try:
             await registry.load()
@@ -46,8 +46,13 @@ async def _serve(folder: Path, address: tuple[str, int], database: str, lifetime
             await registry.aclose()
 
 
-def _listen(address: tuple[str, int]) -> socket.socket:
+def listen(address: tuple[str, int]) -> socket.socket:
+    """Returns a socket that listens; raises ``ConfigError``."""
     try:
-        return socket.create_server(address)
+        listener = socket.create_server(address)
     except OSError as error:
         raise ConfigError(f"{address[0]}:{address[1]}: {error.strerror or error}; name another with --port") from error
+    # asyncio leaves out what it does for TCP where a socket does not say that it is one, and each answer of two
+    # packets waits 40 ms for the reader's acknowledgement; accepted connections inherit the option.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

@@ -1,10 +1,11 @@
 """Static files: what any web server could hand out as well."""
 
+import asyncio
 from pathlib import Path
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from fabric.core.errors import NotFound
@@ -26,7 +27,9 @@ def static_routes(public: Path) -> list[BaseRoute]:
         # Drafts of files begin with a dot; nothing outside the folder is reached by whatever path or link.
         if not path.is_relative_to(root) or path.name.startswith(".") or not path.is_file():
             raise NotFound(f"no file {request.url.path[:200]}")
+        data = await asyncio.to_thread(path.read_bytes)
         is_changing = path.name in _CHANGING or path.is_relative_to(root / "standings")
-        return FileResponse(path, headers={"Cache-Control": "no-cache" if is_changing else _FOREVER})
+        headers = {"Cache-Control": "no-cache" if is_changing else _FOREVER, "X-Content-Type-Options": "nosniff"}
+        return Response(data, headers=headers, media_type="application/octet-stream")
 
     return [Route(f"/{room}/{{path:path}}", guarded(serve), methods=["GET"]) for room in ROOMS]

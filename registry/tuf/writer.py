@@ -20,6 +20,9 @@ from registry.tuf.pins import BIN_BITS, BIN_PREFIX, Pins, pins_of
 
 TIMESTAMP_SECONDS: Final = 3_600
 SNAPSHOT_SECONDS: Final = 7 * 86_400
+KEPT_BINS: Final = 8
+KEPT_SNAPSHOTS: Final = 64
+"""So many versions stay, for readers that began before the newest."""
 METADATA: Final = "metadata"
 TARGETS: Final = "targets"
 _SUCCINCT: Final = SuccinctRoles([], 1, BIN_BITS, BIN_PREFIX)
@@ -47,9 +50,7 @@ class TufWriter:
         self._lifetime = timestamp_seconds
         self.pins: Final = self._read_offline()
         self._bins: dict[str, Metadata[Targets]] = {}
-        self._snapshot = Metadata(Snapshot(expires=self._after(SNAPSHOT_SECONDS)))
-        self._timestamp = Metadata(Timestamp(expires=self._after(timestamp_seconds)))
-        self._snapshot.signed.version = self._timestamp.signed.version = 0
+        self._forget()
         self._read_online()
 
     @property
@@ -62,18 +63,40 @@ class TufWriter:
 
         A file of the same bytes as the published one costs nothing.
         """
+        try:
+            self._publish(files)
+        except StoreError:
+            # What was counted up here may not be there: go on from what is.
+            self._forget()
+            self._read_online()
+            raise
+
+    def _publish(self, files: Mapping[str, bytes]) -> None:
         changed = self._put_targets(files)
-        targets = self._newest_targets().signed.version
-        known = self._snapshot.signed.meta["targets.json"].version
-        if len(self._bins) < _SUCCINCT.number_of_bins or self._is_half_over(
-            self._snapshot.signed.expires, SNAPSHOT_SECONDS
-        ):
+        targets, snapshot = self._newest_targets().signed.version, self._snapshot.signed
+        known = snapshot.meta["targets.json"].version
+        is_new = len(self._bins) < _SUCCINCT.number_of_bins
+        # Another version of targets may name another key: whatever the former one signed is signed again.
+        if is_new or known != targets or self._is_half_over(snapshot.expires, SNAPSHOT_SECONDS):
             changed |= set(_SUCCINCT.get_roles())
-        for name in sorted(changed):
-            self._put_bin(name)
-        if changed or known != targets:
+        self._shelf.put_all(dict(self._next_bin(name) for name in sorted(changed)))
+        if changed:
             self._put_snapshot(targets)
         self.renew()
+        self._prune(changed)
+
+    def _prune(self, changed: set[str]) -> None:
+        """Takes away versions that no reader can be in the middle of any more."""
+        for name in changed:
+            self._shelf.remove(f"{METADATA}/{self._bins[name].signed.version - KEPT_BINS}.{name}.json")
+        if changed:
+            self._shelf.remove(f"{METADATA}/{self._snapshot.signed.version - KEPT_SNAPSHOTS}.snapshot.json")
+
+    def _forget(self) -> None:
+        self._bins = {}
+        self._snapshot = Metadata(Snapshot(expires=self._after(SNAPSHOT_SECONDS)))
+        self._timestamp = Metadata(Timestamp(expires=self._after(self._lifetime)))
+        self._snapshot.signed.version = self._timestamp.signed.version = 0  # counted up when they are written
 
     def renew(self) -> None:
         """Signs a new timestamp; raises ``StoreError``."""
@@ -86,6 +109,7 @@ class TufWriter:
 
     def _put_targets(self, files: Mapping[str, bytes]) -> set[str]:
         changed = set()
+        new: dict[str, bytes] = {}
         for path, data in files.items():
             info = TargetFile.from_data(path, data, ["sha256"])
             name = _SUCCINCT.get_role_for_target(path)
@@ -93,9 +117,10 @@ class TufWriter:
             if known == info:
                 continue
             folder, _, base = path.rpartition("/")
-            self._shelf.put(f"{TARGETS}/{folder}/{info.hashes['sha256']}.{base}", data)
+            new[f"{TARGETS}/{folder}/{info.hashes['sha256']}.{base}"] = data
             self._bin(name).signed.targets[path] = info
             changed.add(name)
+        self._shelf.put_all(new)
         return changed
 
     def _bin(self, name: str) -> Metadata[Targets]:
@@ -104,13 +129,14 @@ class TufWriter:
             self._bins[name].signed.version = 0  # counted up when it is written
         return self._bins[name]
 
-    def _put_bin(self, name: str) -> None:
+    def _next_bin(self, name: str) -> tuple[str, bytes]:
+        """Returns a bin's next version, path and bytes."""
         metadata = self._bin(name)
         metadata.signed.version += 1
         metadata.signed.expires = self._after(SNAPSHOT_SECONDS)
         data = self._signed(metadata)
-        self._shelf.put(f"{METADATA}/{metadata.signed.version}.{name}.json", data)
         self._snapshot.signed.meta[f"{name}.json"] = MetaFile.from_data(metadata.signed.version, data, ["sha256"])
+        return f"{METADATA}/{metadata.signed.version}.{name}.json", data
 
     def _put_snapshot(self, targets: int) -> None:
         signed = self._snapshot.signed

@@ -1,19 +1,19 @@
 """A registry behind real HTTP on a free port of loopback, in this process."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from registry.server.run import listen
+
 
 @asynccontextmanager
 async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """Serves an application; yields its URL."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener = listen(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_level="warning", lifespan="on", access_log=False)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve([listener]))
