@@ -54,7 +54,7 @@ from fabric.store.store import Store, open_store
 from fabric.trust.destination import Destination
 from fabric.trust.kind import Status
 
-OpenSource = Callable[[Mapping[str, str]], BundleSource]
+OpenSource = Callable[[JsonObject], BundleSource]
 RENEWALS: Final = 4
 """Attempts to renew an attestation within its validity."""
 _PROFILE: Final = Profile(cpus=0)
@@ -287,5 +287,9 @@ def _nodes(config: Config, registrar: Registrar, keeper: RayKeeper) -> NodeEncla
 
 
 def _open_source(config: Config) -> BundleSource:
-    opener = cast("OpenSource", plugins.load(plugins.BUNDLE_SOURCES, "folder"))
-    return opener({"path": str(config.registry)})
+    if not config.registries:
+        opener = cast("OpenSource", plugins.load(plugins.BUNDLE_SOURCES, "folder"))
+        return opener({"path": str(config.registry)})
+    opener = cast("OpenSource", plugins.load(plugins.BUNDLE_SOURCES, "served"))
+    named: JsonObject = {name: {"url": each.url, "root": str(each.root)} for name, each in config.registries.items()}
+    return opener({"registries": named, "state": str(config.state / "registries")})

@@ -148,7 +148,7 @@ class Backend:
             raise Unauthorized(f"caller {caller!r} is no operator; bindings are put by {LOCAL_CALLER!r}")
         binding = Binding.parse(document)
         check_routes(binding, (item.destination for item in self._ledgers.values()), load_kind)
-        listed = self._catalogue.get(binding.measurement)
+        listed = await self._catalogue.fetch(binding.measurement)
         if binding.cryptlet != listed.manifest.title:
             raise Refused(
                 f"binding {binding.name!r} says {binding.cryptlet!r} and its measurement is {listed.manifest.title}'s"

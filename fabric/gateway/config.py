@@ -130,19 +130,33 @@ class Appraisal(Section):
     validity_seconds: Annotated[int, Field(ge=60, le=31_622_400)] = 86_400
 
 
+class Served(Section):
+    """A registry that somebody serves.
+
+    Attributes:
+        url: its address, or the folder of a mirror.
+        root: file of the root metadata that it is trusted by, got from its operator.
+    """
+
+    url: Annotated[str, Field(min_length=1)]
+    root: Path
+
+
 class Config(Section):
     """The whole configuration.
 
     Attributes:
         state: folder for everything durable.
         store: ``postgresql://`` URL of the database; by default a SQLite file in the state folder.
-        registry: folder of the local registry.
+        registry: folder of the local registry, which is not used where served ones are named.
+        registries: served registries by name, asked in this order; bundles without their standing do not run.
         publishers: name and Ed25519 key (64 hexadecimal digits) of each publisher that the written policy accepts.
     """
 
     state: Path = Path(".state")
     store: SecretStr | None = None
     registry: Path = Path(".state/registry")
+    registries: dict[Name, Served] = {}
     publishers: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = {}
     gateway: Gateway = Gateway()
     runtime: Runtime = Runtime()

@@ -71,7 +71,7 @@ async def bundle_of(catalogue: Catalogue, document: bytes) -> Load:
         VerificationError: the registry gave another one.
     """
     binding = Binding.parse(document)
-    listed = catalogue.get(binding.measurement)
+    listed = await catalogue.fetch(binding.measurement)
     return Load(listed.wheel, canonical.encode(listed.publication.to_json()))
 
 

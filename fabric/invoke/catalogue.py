@@ -1,5 +1,6 @@
 """The bundles that bindings name: fetched from the source once, by measurement, checked, kept in memory."""
 
+import asyncio
 from dataclasses import dataclass
 
 from fabric.bundles.bundle import read_bundle
@@ -36,6 +37,13 @@ class Catalogue:
         """Takes the source; nothing is fetched yet."""
         self._source = source
         self._listed: dict[Measurement, Listed] = {}
+
+    async def fetch(self, measurement: Measurement) -> Listed:
+        """Returns a bundle, and waits for its source in a thread where it has to be asked; raises as ``get``."""
+        if measurement not in self._listed:
+            listed = await asyncio.to_thread(self._fetch, measurement)
+            self._listed.setdefault(measurement, listed)
+        return self._listed[measurement]
 
     def get(self, measurement: Measurement) -> Listed:
         """Returns a bundle.

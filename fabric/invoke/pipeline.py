@@ -34,6 +34,7 @@ class Pipeline:
             NotFound: the bundle is not to be had.
         """
         check_caller(binding, caller)
+        await self._catalogue.fetch(binding.measurement)
         slots = self._admit(caller, binding, request.calls)
         admitted = [slot for slot in slots if isinstance(slot, Keyed)]
         settled = iter(await self._run(binding, admitted) if admitted else ())

@@ -73,7 +73,8 @@ def _checks(case: Case) -> Iterator[tuple[str, Check]]:
     yield "state", lambda: folders.state(state)
     yield "keys", lambda: folders.keys(state)
     yield "database", lambda: _database(case)
-    yield "registry", lambda: folders.registry(case.config.registry)
+    if not case.config.registries:
+        yield "registry", lambda: folders.registry(case.config.registry)
     for name, ledger in case.config.ledgers.items():
         yield f"ledger {name}", partial(_ledger, name, ledger)
     yield "fabric", lambda: house.fabric_and_ledgers(state)
