@@ -22,20 +22,18 @@ def build(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Build the bundle of a cryptlet: a reproducible wheel, and its measurement."""
+    """Build the bundle of a cryptlet: a reproducible wheel, and its measurement; or the document of a data service."""
     from fabric.bundles.build import build as build_bundle
     from fabric.bundles.rebuild import check_reproducible
-    from fabric.core.errors import StoreError
+    from registry.data_service import is_data_service
 
+    if is_data_service(folder):
+        _build_data(folder, out, as_json=as_json)
+        return
     built = build_bundle(folder)
     if verify:
         check_reproducible(built, folder)  # before anything is written: a wheel that is there can be published
-    target = out / built.filename
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(built.wheel)
-    except OSError as error:
-        raise StoreError(f"{target}: {error.strerror or error}") from error
+    target = _write(out / built.filename, built.wheel)
     manifest = built.bundle.manifest
     identity = manifest.project.cryptlet
     _show(
@@ -134,6 +132,36 @@ def publish(
         },
         as_json=as_json,
     )
+
+
+def _build_data(folder: Path, out: Path, *, as_json: bool) -> None:
+    """Builds what has no class: every file of it is data, so that building it again gives the same by itself."""
+    from registry.data_service import build_data_service
+
+    service = build_data_service(folder)
+    target = _write(out / service.filename, service.document)
+    _show(
+        {
+            "document": str(target),
+            "name": service.name,
+            "version": service.version,
+            "kind": "data",
+            "freshness_seconds": service.freshness_seconds,
+            "measurement": service.measurement.hex(),
+        },
+        as_json=as_json,
+    )
+
+
+def _write(target: Path, data: bytes) -> Path:
+    from fabric.core.errors import StoreError
+
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    except OSError as error:
+        raise StoreError(f"{target}: {error.strerror or error}") from error
+    return target
 
 
 def _show(values: dict[str, object], *, as_json: bool) -> None:
