@@ -33,6 +33,8 @@ def build(
     built = build_bundle(folder)
     if verify:
         check_reproducible(built, folder)  # before anything is written: a wheel that is there can be published
+    for name, wheel in built.dependencies.items():
+        _write(out / name, wheel)
     target = _write(out / built.filename, built.wheel)
     manifest = built.bundle.manifest
     identity = manifest.project.cryptlet
@@ -99,6 +101,7 @@ def publish(
         return
     from fabric.bundles.bundle import read_bundle
     from fabric.core.errors import Malformed, NotFound
+    from registry.beside import wheels_beside
     from registry.draft import check_free, write_draft
     from registry.folder import FolderRegistry
     from registry.publish import open_publisher
@@ -114,10 +117,11 @@ def publish(
         raise Malformed(str(wheel), f"no bundle as `cryptlet build` makes it: {error}") from error
     if binding is not None:
         check_free(binding, bundle)
+    dependencies = tuple(wheels_beside(wheel, bundle).values())
     publisher = open_publisher(key)
     if publisher.is_new:
         typer.echo(f"made a new publisher key in {key}; keep it, only its owner can publish as you", err=True)
-    measurement, publication = publish_bundle(data, FolderRegistry(registry), publisher)
+    measurement, publication = publish_bundle(data, FolderRegistry(registry), publisher, dependencies)
     if binding is not None:
         write_draft(binding, bundle)
     _show(

@@ -1,7 +1,7 @@
-"""Data service: data that is listed beside code: what a value looks like, how fresh it is, where it is from.
+"""Data service: data that is listed beside code: what a value looks like, how fresh it is, where it comes from.
 
-It has no class and no methods: nothing of it runs. One canonical JSON document is all of it (docs/spec/data-service.md);
-its id follows from the document, as a bundle's measurement follows from its wheel.
+It has no class and no methods: nothing of it runs. One canonical JSON document is all of it, and its id follows from
+the document, as a bundle's measurement follows from its wheel (docs/spec/data-service.md).
 """
 
 import tomllib
