@@ -22,20 +22,20 @@ def build(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Build the bundle of a cryptlet: a reproducible wheel, and its measurement."""
+    """Build the bundle of a cryptlet: a reproducible wheel, and its measurement; or the document of a data service."""
     from fabric.bundles.build import build as build_bundle
     from fabric.bundles.rebuild import check_reproducible
-    from fabric.core.errors import StoreError
+    from registry.data_service import is_data_service
 
+    if is_data_service(folder):
+        _build_data(folder, out, as_json=as_json)
+        return
     built = build_bundle(folder)
     if verify:
         check_reproducible(built, folder)  # before anything is written: a wheel that is there can be published
-    target = out / built.filename
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(built.wheel)
-    except OSError as error:
-        raise StoreError(f"{target}: {error.strerror or error}") from error
+    for name, wheel in built.dependencies.items():
+        _write(out / name, wheel)
+    target = _write(out / built.filename, built.wheel)
     manifest = built.bundle.manifest
     identity = manifest.project.cryptlet
     _show(
@@ -101,6 +101,7 @@ def publish(
         return
     from fabric.bundles.bundle import read_bundle
     from fabric.core.errors import Malformed, NotFound
+    from registry.beside import wheels_beside
     from registry.draft import check_free, write_draft
     from registry.folder import FolderRegistry
     from registry.publish import open_publisher
@@ -116,10 +117,11 @@ def publish(
         raise Malformed(str(wheel), f"no bundle as `cryptlet build` makes it: {error}") from error
     if binding is not None:
         check_free(binding, bundle)
+    dependencies = tuple(wheels_beside(wheel, bundle).values())
     publisher = open_publisher(key)
     if publisher.is_new:
         typer.echo(f"made a new publisher key in {key}; keep it, only its owner can publish as you", err=True)
-    measurement, publication = publish_bundle(data, FolderRegistry(registry), publisher)
+    measurement, publication = publish_bundle(data, FolderRegistry(registry), publisher, dependencies)
     if binding is not None:
         write_draft(binding, bundle)
     _show(
@@ -134,6 +136,36 @@ def publish(
         },
         as_json=as_json,
     )
+
+
+def _build_data(folder: Path, out: Path, *, as_json: bool) -> None:
+    """Builds what has no class: every file of it is data, so that building it again gives the same by itself."""
+    from registry.data_service import build_data_service
+
+    service = build_data_service(folder)
+    target = _write(out / service.filename, service.document)
+    _show(
+        {
+            "document": str(target),
+            "name": service.name,
+            "version": service.version,
+            "kind": "data",
+            "freshness_seconds": service.freshness_seconds,
+            "measurement": service.measurement.hex(),
+        },
+        as_json=as_json,
+    )
+
+
+def _write(target: Path, data: bytes) -> Path:
+    from fabric.core.errors import StoreError
+
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    except OSError as error:
+        raise StoreError(f"{target}: {error.strerror or error}") from error
+    return target
 
 
 def _show(values: dict[str, object], *, as_json: bool) -> None:

@@ -1,24 +1,25 @@
 """A registry in a folder: bundles and publications by measurement, and an index of names.
 
-Layout: ``bundles/<measurement>.whl``, ``publications/<measurement>.json``, ``index/<name>.json`` (version ->
-measurement). A file appears whole or not at all, is never changed, and is checked whenever it is read: who can write
-to the folder can take bundles away, and can pass off none for another.
+Layout: ``bundles/<measurement>.whl``, ``publications/<measurement>.json``, ``dependencies/<sha256>.whl``,
+``index/<name>.json`` (version -> measurement). A file appears whole or not at all, is never changed, and is checked
+whenever it is read: who can write to the folder can take bundles away, and can pass off none for another.
 """
 
 import difflib
 import fcntl
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from fabric.bundles.bundle import Bundle, read_bundle
+from fabric.bundles.lock import take_wheels
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.errors import ConfigError, Malformed, NotFound, Refused, StoreError, VerificationError
-from fabric.core.ids import Measurement, parse_word, sha256
+from fabric.core.ids import Digest, Measurement, parse_word, sha256
 from fabric.core.plugins import nearest
 from fabric.trust.publication import Publication, parse_publication
 
@@ -84,17 +85,37 @@ class FolderRegistry:
         """Returns the names of all published cryptlets, sorted."""
         return sorted(path.stem for path in (self.root / "index").glob("*.json"))
 
-    def publish(self, wheel: bytes, publication: Publication) -> Measurement:
-        """Takes in a bundle; a repeat of the same is a success without effect.
+    def dependency(self, digest: Digest) -> bytes:
+        """Returns a wheel that bundles lock, by its SHA-256; checked.
 
         Raises:
-            Malformed: the wheel is no bundle.
+            NotFound: no such wheel.
+            VerificationError: the file is another than it was.
+        """
+        path = f"dependencies/{digest.hex()}.whl"
+        wheel = self._read(path)
+        if sha256(wheel) != digest:
+            raise VerificationError(path, f"its SHA-256 is {sha256(wheel).hex()}: it was changed")
+        return wheel
+
+    def publish(self, wheel: bytes, publication: Publication, dependencies: Sequence[bytes] = ()) -> Measurement:
+        """Takes in a bundle; a repeat of the same is a success without effect.
+
+        Args:
+            wheel: the wheel file.
+            publication: its publisher's word.
+            dependencies: the wheels that it locks, in any order.
+
+        Raises:
+            Malformed: the wheel is no bundle, or other dependencies are given than it locks.
             Refused: the publication is not signed, says something else than the bundle, its name and version are
                 taken by another measurement, or another publisher published the bundle before.
             StoreError: the folder cannot be written.
         """
         bundle = read_bundle(wheel)
         _check_agreement(bundle, publication)
+        project = bundle.manifest.project
+        wheels = take_wheels(project.dependencies, dependencies, project.source.package)
         name, version, measurement = publication.name, publication.version, bundle.measurement
         try:
             with self._locked():
@@ -106,6 +127,8 @@ class FolderRegistry:
                         f" this bundle has {measurement.hex()}: give it a new version"
                     )
                 self._check_publisher(publication)
+                for one in wheels.values():
+                    self._write(f"dependencies/{sha256(one).hex()}.whl", one)
                 self._write(f"bundles/{measurement.hex()}.whl", wheel)
                 self._write(f"publications/{measurement.hex()}.json", canonical.encode(publication.to_json()))
                 index: JsonObject = {key: value.hex() for key, value in {**versions, version: measurement}.items()}
@@ -156,7 +179,7 @@ class FolderRegistry:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Lets one publisher at a time read and write the index."""
-        for folder in ("bundles", "publications", "index"):
+        for folder in ("bundles", "dependencies", "publications", "index"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         with (self.root / ".lock").open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # the kernel lets go of it when the process ends, however it ends

@@ -3,6 +3,7 @@
 The key is the publisher's own file, see ``fabric.signers.personal``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,13 +60,15 @@ def sign_publication(bundle: Bundle, publisher: Publisher) -> Publication:
     return replace(unsigned, signature=Signature(ED25519, publisher.identity, value))
 
 
-def publish(wheel: bytes, registry: FolderRegistry, publisher: Publisher) -> tuple[Measurement, Publication]:
-    """Signs a wheel file and gives it to a registry.
+def publish(
+    wheel: bytes, registry: FolderRegistry, publisher: Publisher, dependencies: Sequence[bytes] = ()
+) -> tuple[Measurement, Publication]:
+    """Signs a wheel file and gives it to a registry, with the wheels that it locks.
 
     Raises:
-        Malformed: the wheel is no bundle.
+        Malformed: the wheel is no bundle, or other dependencies are given than it locks.
         Refused: its name and version are taken by another measurement.
         StoreError: the registry cannot be written.
     """
     publication = sign_publication(read_bundle(wheel), publisher)
-    return registry.publish(wheel, publication), publication
+    return registry.publish(wheel, publication, dependencies), publication

@@ -10,14 +10,15 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from fabric.bundles import layout
 from fabric.bundles.bundle import Bundle, pack, read_bundle
 from fabric.bundles.layout import Parts
+from fabric.bundles.lock import FOLDER, MAX_WHEEL_BYTES, take_wheels
 from fabric.bundles.manifest import (
     MAX_README_BYTES,
     MAX_TOML_BYTES,
@@ -43,11 +44,13 @@ class Built:
         filename: the wheel's file name.
         wheel: its bytes.
         bundle: the measured bundle.
+        dependencies: the wheels that it stands on, by file name, in the order of its lock; they travel beside it.
     """
 
     filename: str
     wheel: bytes
     bundle: Bundle
+    dependencies: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 def build(folder: Path) -> Built:
@@ -67,14 +70,16 @@ def build(folder: Path) -> Built:
         for path, name in zip(layout.module_paths(project), _module_files(project), strict=True)
     }
     readme = _readme(sources, folder, project)
+    locked = [sources[path] for path in _wheel_files(project)]
+    wheels = take_wheels(project.dependencies, locked, project.source.package)
     # The first wheel only carries the sources to the interpreter that reads the methods from them.
     draft = Parts(sources[TOML_NAME], b"{}", modules, readme)
     try:
-        methods = _methods(project, pack(draft))
+        methods = _methods(project, pack(draft), wheels)
     except AuthorError as error:
         raise AuthorError(localised(str(error), folder, project)) from error
     wheel = pack(replace(draft, methods=canonical.encode(methods)))
-    return Built(layout.filename(project), wheel, read_bundle(wheel))
+    return Built(layout.filename(project), wheel, read_bundle(wheel), wheels)
 
 
 def read_sources(folder: Path) -> dict[str, bytes]:
@@ -92,7 +97,8 @@ def read_sources(folder: Path) -> dict[str, bytes]:
     modules = {name: _read(folder / name, root, MAX_MODULE_BYTES) for name in _module_files(project)}
     name = project.cryptlet.readme
     readme = {} if name is None else {name: _read(folder / name, folder, MAX_README_BYTES)}
-    return {TOML_NAME: toml, **readme, **modules}
+    wheels = {path: _read(folder / path, folder, MAX_WHEEL_BYTES) for path in _wheel_files(project)}
+    return {TOML_NAME: toml, **readme, **modules, **wheels}
 
 
 def check_project(folder: Path) -> None:
@@ -122,13 +128,14 @@ def localised(text: str, folder: Path, project: Project) -> str:
     return text
 
 
-def _methods(project: Project, wheel: bytes) -> JsonObject:
+def _methods(project: Project, wheel: bytes, dependencies: Mapping[str, bytes]) -> JsonObject:
     """Returns the methods of the class, and holds its kind against the manifest's."""
     identity = project.cryptlet
     with tempfile.TemporaryDirectory(prefix="cryptlet-build-") as scratch:
-        path = Path(scratch) / layout.filename(project)
-        path.write_bytes(wheel)
-        answer = _describe(path, identity.entry)
+        paths = [Path(scratch, name) for name in (layout.filename(project), *dependencies)]
+        for path, content in zip(paths, (wheel, *dependencies.values()), strict=True):
+            path.write_bytes(content)
+        answer = _describe(paths[0], identity.entry, paths[1:])
     kind, methods = answer.get("kind"), answer.get("methods")
     if kind != identity.kind:
         base = "ContractCryptlet" if identity.kind == "contract" else "Cryptlet"
@@ -140,9 +147,9 @@ def _methods(project: Project, wheel: bytes) -> JsonObject:
     return methods
 
 
-def _describe(wheel: Path, entry: str) -> JsonObject:
+def _describe(wheel: Path, entry: str, dependencies: Sequence[Path]) -> JsonObject:
     # -I: neither the working folder nor PYTHONPATH may lend a module that the wheel lacks.
-    command = [sys.executable, "-I", "-B", "-m", "fabric.bundles.describe", str(wheel), entry]
+    command = [sys.executable, "-I", "-B", "-m", "fabric.bundles.describe", str(wheel), entry, *map(str, dependencies)]
     try:
         done = subprocess.run(command, capture_output=True, check=False, timeout=IMPORT_SECONDS)
     except subprocess.TimeoutExpired as error:
@@ -168,6 +175,11 @@ def _module_files(project: Project) -> tuple[str, ...]:
     """Returns the paths of the modules in the project, in the manifest's order."""
     root = Path(project.source.root)
     return tuple((root / name).as_posix() for name in project.source.modules)
+
+
+def _wheel_files(project: Project) -> tuple[str, ...]:
+    """Returns the paths of the locked wheels in the project."""
+    return tuple(f"{FOLDER}/{one.filename}" for one in project.dependencies)
 
 
 def _readme(sources: Mapping[str, bytes], folder: Path, project: Project) -> bytes | None:

@@ -7,6 +7,7 @@ from typing import Final
 
 from fabric.bundles import archive, layout
 from fabric.bundles.layout import Parts
+from fabric.bundles.lock import lock_of
 from fabric.bundles.manifest import (
     METHODS_NAME,
     README_NAME,
@@ -22,7 +23,7 @@ from fabric.core.ids import Digest, Measurement, sha256
 from fabric.trust.publication import measure
 
 NO_DEPENDENCIES: Final = sha256(canonical.encode([]))
-"""Digest of the canonical list of locked dependencies: no bundle has any yet."""
+"""Lock digest of a bundle that stands on nothing but the SDK."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,12 @@ def read_bundle(wheel: bytes) -> Bundle:
     manifest = Manifest(project, parse_methods(parts.methods))
     readme = None if parts.readme is None else parse_readme(parts.readme)
     _compare(entries, layout.lay_out(project, parts))
-    digest = sha256(wheel)
+    digest, lock = sha256(wheel), sha256(lock_of(project.dependencies))
     return Bundle(
         manifest=manifest,
         wheel_digest=digest,
-        lock_digest=NO_DEPENDENCIES,
-        measurement=measure(digest, NO_DEPENDENCIES),
+        lock_digest=lock,
+        measurement=measure(digest, lock),
         toml=parts.toml,
         modules=parts.modules,
         readme=readme,

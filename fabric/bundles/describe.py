@@ -5,6 +5,7 @@ The wheel is imported as it stands, as a container will, so that a module that w
 
 import contextlib
 import sys
+from collections.abc import Sequence
 
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject
@@ -12,14 +13,17 @@ from fabric.core.errors import AuthorError
 from fabric.sdk.runner import load
 
 
-def describe(wheel: str, entry: str) -> JsonObject:
+def describe(wheel: str, entry: str, dependencies: Sequence[str] = ()) -> JsonObject:
     """Returns kind and methods of the class, or ``error``.
 
     Args:
         wheel: path of the wheel file.
         entry: ``module:Class``.
+        dependencies: paths of the wheels that it stands on; behind all else, as in a container, so that they hide
+            nothing.
     """
     sys.path.insert(0, wheel)
+    sys.path.extend(dependencies)
     try:
         loaded = load(entry)
         methods: JsonObject = {name: method.schemas() for name, method in loaded.methods.items()}
@@ -32,7 +36,7 @@ def describe(wheel: str, entry: str) -> JsonObject:
 def main() -> None:
     """Prints the description as canonical JSON on stdout; what the author's module prints goes to stderr."""
     with contextlib.redirect_stdout(sys.stderr):
-        description = describe(sys.argv[1], sys.argv[2])
+        description = describe(sys.argv[1], sys.argv[2], sys.argv[3:])
     sys.stdout.buffer.write(canonical.encode(description))
 
 

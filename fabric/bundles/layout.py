@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from fabric.bundles.lock import LOCK_NAME, lock_of
 from fabric.bundles.manifest import METHODS_NAME, README_NAME, TOML_NAME, Project
 
 WHEEL: Final = b"""\
@@ -60,9 +61,12 @@ def lay_out(project: Project, parts: Parts) -> dict[str, bytes]:
     """
     folder = metadata_folder(project)
     readme = {} if parts.readme is None else {f"{folder}/{README_NAME}": parts.readme}
+    locked = project.dependencies
+    lock = {f"{folder}/{LOCK_NAME}": lock_of(locked)} if locked else {}
     entries = {
         **parts.modules,
         **readme,
+        **lock,
         f"{folder}/METADATA": _metadata(project),
         f"{folder}/WHEEL": WHEEL,
         f"{folder}/{TOML_NAME}": parts.toml,

@@ -14,7 +14,8 @@ from typing import Final
 from typing_extensions import override
 
 from fabric.bundles.lint_rules import RULES, Rule
-from fabric.bundles.manifest import RESERVED_PACKAGES, TOML_NAME, Project
+from fabric.bundles.lock import RESERVED_PACKAGES
+from fabric.bundles.manifest import TOML_NAME, Project
 from fabric.bundles.uses import CONTEXT, Use, read_uses
 from fabric.core.errors import Malformed
 from fabric.sdk.context import Context
@@ -70,13 +71,17 @@ class _Place:
     rule: Rule
 
 
-def lint(modules: Mapping[str, bytes], project: Project, toml: bytes = b"") -> tuple[Finding, ...]:
+def lint(
+    modules: Mapping[str, bytes], project: Project, toml: bytes = b"", brought: frozenset[str] | None = frozenset()
+) -> tuple[Finding, ...]:
     """Returns what the code uses and the manifest does not ask for, and the other way round; sorted by place.
 
     Args:
         modules: the sources by the path that a finding shall name; other files than ``*.py`` are passed over.
         project: the manifest.
         toml: the bytes of ``cryptlet.toml``, to name the line of a key in it.
+        brought: import names that the locked dependencies bring; None where their wheels are not at hand, and any
+            import may be of one.
     """
     found: list[Finding] = []
     places: list[_Place] = []
@@ -91,7 +96,7 @@ def lint(modules: Mapping[str, bytes], project: Project, toml: bytes = b"") -> t
             continue
         imported |= {use.name.partition(".")[0] for use in uses if use.is_import}
         places += _placed(file, uses)
-        found += _foreign(file, uses, project)
+        found += _foreign(file, uses, project, brought)
         found += _strange_members(file, uses)
     found += [_undeclared(place) for place in places if not _is_declared(place.rule, project)]
     found += _unused(project, {place.rule.use for place in places}, imported, toml)
@@ -125,16 +130,18 @@ def _undeclared(place: _Place) -> Finding:
     return _error(place.file, place.use.line, rule.use, f"uses {name}", rule.why, rule.fix)
 
 
-def _foreign(file: str, uses: tuple[Use, ...], project: Project) -> Iterator[Finding]:
+def _foreign(file: str, uses: tuple[Use, ...], project: Project, brought: frozenset[str] | None) -> Iterator[Finding]:
     """Yields imports that find nothing in a container, or something that is not an author's."""
-    own = {project.source.package}
+    own = {project.source.package, *(brought or ())}
     for use in uses:
         head = use.name.partition(".")[0]
         if not use.is_import or _ruled(use.name) or head in own or head in _PROVIDED:
             continue
         if head not in _PLATFORM:
-            why = "a container has the standard library, pydantic and fabric.sdk"
-            fix = "write it with these, or copy the modules into your package and list them"
+            if brought is None:
+                continue
+            why = "a container has the standard library, pydantic, fabric.sdk and what [[dependencies]] locks"
+            fix = "write it with these, or lock a pure wheel that has it"
             yield _error(file, use.line, "import", f"imports {head}", why, fix)
         elif not f"{use.name}.".startswith("fabric.sdk."):
             why = "of the platform only fabric.sdk is an author's; the rest changes without notice"

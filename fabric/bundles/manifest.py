@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
+from fabric.bundles.lock import MAX_DEPENDENCIES, RESERVED_PACKAGES, Dependency
 from fabric.bundles.tables import NAME_PATTERN, PART, VERSION_PATTERN, HttpsUrl, Licence, Readme, Table, Text
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject, JsonValue
@@ -28,13 +29,6 @@ MAX_METHODS_BYTES: Final = 1 << 20
 MAX_README_BYTES: Final = 65_536
 MAX_METHODS: Final = 64
 MAX_MODULES: Final = 500
-RESERVED_PACKAGES: Final = frozenset(
-    (
-        *("fabric", "adapters", "registry", "cryptlets"),
-        *("annotated_types", "pydantic", "pydantic_core", "rfc8785", "typing_extensions", "typing_inspection"),
-    )
-)
-"""Import names that stand in a container already."""
 _MODULE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*/)*([A-Za-z_][A-Za-z0-9_]*\.py|py\.typed)")
 _WORD: Final = "[A-Za-z_][A-Za-z0-9_]*"
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -151,12 +145,20 @@ class Project(Table):
     capabilities: Annotated[tuple[str, ...], Field(strict=False)] = ()
     hardware: Hardware = Hardware()
     price: Price | None = None
+    dependencies: Annotated[tuple[Dependency, ...], Field(strict=False, max_length=MAX_DEPENDENCIES)] = ()
 
     @field_validator("capabilities")
     @classmethod
     def _none_yet(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if value:
             raise ValueError("this version of the fabric grants no capability; leave the list empty")
+        return value
+
+    @field_validator("dependencies")
+    @classmethod
+    def _each_once(cls, value: tuple[Dependency, ...]) -> tuple[Dependency, ...]:
+        if len({one.name for one in value}) != len(value) or len({one.sha256 for one in value}) != len(value):
+            raise ValueError("a dependency is listed twice")
         return value
 
     @model_validator(mode="after")
@@ -269,4 +271,5 @@ _TABLES: Final[Mapping[str, type[Table]]] = {
     "hardware": Hardware,
     "price": Price,
     "determinism": Determinism,
+    "dependencies": Dependency,
 }

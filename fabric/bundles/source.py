@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Protocol, runtime_checkable
 
-from fabric.core.ids import Measurement
+from fabric.core.ids import Digest, Measurement
 from fabric.trust.publication import Publication
 from fabric.trust.standing import Standing
 
@@ -12,7 +12,8 @@ class BundleSource(Protocol):
     """A registry as the fabric sees it. Plug-ins: entry point ``cryptlet.bundle_sources``.
 
     ``open_source(config: Mapping[str, JsonValue]) -> BundleSource`` makes one. Its methods may wait for a disk or a
-    network: call them from a thread. One that also tells what bundles are worth by now is a ``StandingSource``.
+    network: call them from a thread. One that also keeps dependencies is a ``DependencySource``; one that tells
+    what bundles are worth by now is a ``StandingSource``.
     """
 
     def get(self, measurement: Measurement) -> tuple[bytes, Publication]:
@@ -34,6 +35,20 @@ class BundleSource(Protocol):
         Raises:
             NotFound: no such name or version; names the nearest.
             VerificationError: what is stored is not what was published.
+        """
+        ...
+
+
+@runtime_checkable
+class DependencySource(Protocol):
+    """A registry that keeps the wheels of others which bundles lock by hash."""
+
+    def dependency(self, digest: Digest) -> bytes:
+        """Returns a wheel by its SHA-256.
+
+        Raises:
+            NotFound: no such wheel.
+            VerificationError: what is stored has another hash.
         """
         ...
 

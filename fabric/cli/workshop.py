@@ -104,8 +104,9 @@ class Workshop:
     def _bundle(self, built: Built) -> Bundle:
         measurement = built.bundle.measurement
         path = self._folder / f"{measurement.hex()}.whl"
-        path.write_bytes(built.wheel)
-        return Bundle(measurement, path, built.bundle.manifest.project.cryptlet.entry)
+        files = (built.wheel, *built.dependencies.values())
+        path.write_bytes(b"".join(files))
+        return Bundle(measurement, path, built.bundle.manifest.project.cryptlet.entry, tuple(map(len, files)))
 
 
 @asynccontextmanager

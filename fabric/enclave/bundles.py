@@ -2,11 +2,13 @@
 
 import os
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from fabric.bundles.bundle import read_bundle
+from fabric.bundles.lock import take_wheels
 from fabric.core import canonical
 from fabric.core.errors import NotFound, Refused
 from fabric.core.ids import Measurement, sha256
@@ -47,22 +49,23 @@ class BundleShelf:
         self._folder = folder
         self._bundles: OrderedDict[Measurement, LoadedBundle] = OrderedDict()
 
-    def load(self, wheel: bytes, publication: bytes) -> Measurement:
+    def load(self, wheel: bytes, publication: bytes, dependencies: Sequence[bytes] = ()) -> Measurement:
         """Checks a bundle and keeps it; loading it again is a success.
 
         Args:
             wheel: the wheel file.
             publication: its publication, canonical JSON; whether its publisher is trusted, a verifier's policy decides.
+            dependencies: the wheels that it locks, in any order.
 
         Raises:
-            Malformed: not a publication, or not a bundle.
+            Malformed: not a publication, not a bundle, or other wheels than it locks.
             Refused: the wheel is not what was published; names the cryptlet and what differs.
         """
         published = parse_publication(canonical.decode(publication, max_bytes=MAX_PUBLICATION_BYTES))
         title = f"{published.name}@{published.version}"
         _check_publication(published, wheel, title)
         if published.measurement not in self._bundles:
-            self._keep(published, wheel, title)
+            self._keep(published, wheel, title, dependencies)
         self._bundles.move_to_end(published.measurement)
         return published.measurement
 
@@ -75,7 +78,7 @@ class BundleShelf:
         self._bundles.move_to_end(measurement)
         return loaded
 
-    def _keep(self, published: Publication, wheel: bytes, title: str) -> None:
+    def _keep(self, published: Publication, wheel: bytes, title: str, dependencies: Sequence[bytes]) -> None:
         read = read_bundle(wheel)
         identity = read.manifest.project.cryptlet
         if read.manifest.title != title or identity.kind != published.kind:
@@ -86,9 +89,11 @@ class BundleShelf:
                 f"bundle {title}: measurement {read.measurement.hex()}, published is {published.measurement.hex()}"
             )
             raise Refused(message)
+        project = read.manifest.project
+        files = [wheel, *take_wheels(project.dependencies, dependencies, project.source.package).values()]
         path = self._folder / f"{read.measurement.hex()}.whl"
-        _write(path, wheel)
-        bundle = Bundle(read.measurement, path, identity.entry)
+        _write(path, b"".join(files))
+        bundle = Bundle(read.measurement, path, identity.entry, tuple(map(len, files)))
         self._bundles[read.measurement] = LoadedBundle(bundle, title, frozenset(read.manifest.methods))
         if len(self._bundles) > MAX_BUNDLES:
             self._bundles.popitem(last=False)[1].bundle.wheel.unlink()

@@ -59,9 +59,9 @@ class EnclaveClient:
         """Returns evidence for an appraiser's nonce of 32 bytes."""
         return _expect(Evidence, await self._ask(MakeEvidence(nonce))).document
 
-    async def load(self, wheel: bytes, publication: bytes) -> Measurement:
+    async def load(self, wheel: bytes, publication: bytes, dependencies: tuple[bytes, ...] = ()) -> Measurement:
         """Loads a bundle; returns its measurement."""
-        return _expect(Loaded, await self._ask(Load(wheel, publication))).measurement
+        return _expect(Loaded, await self._ask(Load(wheel, publication, dependencies))).measurement
 
     async def run(self, binding: bytes, invocations: tuple[Invocation, ...]) -> RunResult:
         """Runs a batch under a binding; the failure ``unknown-bundle`` asks for its bundle first."""

@@ -54,8 +54,8 @@ class Service:
                 return await self._describe()
             case MakeEvidence(nonce):
                 return Evidence(await self.runner.signing.evidence(nonce))
-            case Load(wheel, publication):
-                return Loaded(self.runner.shelf.load(wheel, publication))
+            case Load(wheel, publication, dependencies):
+                return Loaded(self.runner.shelf.load(wheel, publication, dependencies))
             case Run():
                 return await self.runner.run(request)
 

@@ -72,7 +72,7 @@ async def bundle_of(catalogue: Catalogue, document: bytes) -> Load:
     """
     binding = Binding.parse(document)
     listed = await catalogue.fetch(binding.measurement)
-    return Load(listed.wheel, canonical.encode(listed.publication.to_json()))
+    return Load(listed.wheel, canonical.encode(listed.publication.to_json()), listed.dependencies)
 
 
 async def _run(pool: Pool, binding: Binding, invocations: Sequence[Invocation]) -> RunResult:

@@ -4,9 +4,10 @@ import asyncio
 from dataclasses import dataclass
 
 from fabric.bundles.bundle import read_bundle
+from fabric.bundles.lock import take_wheels
 from fabric.bundles.manifest import Manifest
-from fabric.bundles.source import BundleSource
-from fabric.core.errors import VerificationError
+from fabric.bundles.source import BundleSource, DependencySource
+from fabric.core.errors import Malformed, NotFound, VerificationError
 from fabric.core.ids import Measurement
 from fabric.trust.publication import Publication
 
@@ -19,11 +20,13 @@ class Listed:
         wheel: the wheel file.
         publication: its publisher's word.
         manifest: what it says about itself.
+        dependencies: the wheels that it stands on, in the order of its lock.
     """
 
     wheel: bytes
     publication: Publication
     manifest: Manifest
+    dependencies: tuple[bytes, ...] = ()
 
     def takes_file(self, method: str) -> bool:
         """Says whether a method takes a raw file instead of JSON."""
@@ -49,7 +52,7 @@ class Catalogue:
         """Returns a bundle.
 
         Raises:
-            NotFound: the source has no such bundle.
+            NotFound: the source has no such bundle, or not a wheel that it locks.
             VerificationError: step ``publication``: other bytes than were asked for, or a signature that fails.
         """
         if measurement not in self._listed:
@@ -66,4 +69,19 @@ class Catalogue:
         identity = bundle.manifest.project.cryptlet
         if (identity.name, identity.version) != (publication.name, publication.version):
             raise VerificationError("publication", f"bundle {measurement.hex()} is published under another name")
-        return Listed(wheel, publication, bundle.manifest)
+        return Listed(wheel, publication, bundle.manifest, self._dependencies(bundle.manifest))
+
+    def _dependencies(self, manifest: Manifest) -> tuple[bytes, ...]:
+        locked = manifest.project.dependencies
+        if not locked:
+            return ()
+        if not isinstance(self._source, DependencySource):
+            message = (
+                f"{manifest.title} locks {len(locked)} wheels, and the registry in use keeps none; use one that does"
+            )
+            raise NotFound(message)
+        wheels = [self._source.dependency(one.digest) for one in locked]
+        try:
+            return tuple(take_wheels(locked, wheels, manifest.project.source.package).values())
+        except Malformed as error:
+            raise VerificationError("publication", f"{manifest.title}: {error}") from error

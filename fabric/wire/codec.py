@@ -33,10 +33,11 @@ class MakeEvidence:
 
 @dataclass(frozen=True)
 class Load:
-    """Give the enclave a bundle: the wheel file and its publication as canonical JSON."""
+    """Give the enclave a bundle: the wheel file, its publication as canonical JSON, and the wheels that it locks."""
 
     wheel: bytes
     publication: bytes
+    dependencies: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,9 @@ def _request_to_pb(request: EnclaveRequest) -> pb.EnclaveRequest:
             return pb.EnclaveRequest(describe=pb.DescribeRequest())
         case MakeEvidence(nonce):
             return pb.EnclaveRequest(evidence=pb.EvidenceRequest(nonce=nonce))
-        case Load(wheel, publication):
-            return pb.EnclaveRequest(load=pb.LoadRequest(wheel=wheel, publication=publication))
+        case Load(wheel, publication, wheels):
+            load = pb.LoadRequest(wheel=wheel, publication=publication, dependencies=wheels)
+            return pb.EnclaveRequest(load=load)
         case Run(binding, invocations):
             calls = [_invocation_to_pb(call) for call in invocations]
             return pb.EnclaveRequest(run=pb.RunRequest(binding=binding, invocations=calls))
@@ -182,7 +184,7 @@ def _run(message: pb.EnclaveRequest) -> Run:
 _REQUESTS: Final[dict[str, Callable[[pb.EnclaveRequest], EnclaveRequest]]] = {
     "describe": lambda _: Describe(),
     "evidence": lambda message: MakeEvidence(message.evidence.nonce),
-    "load": lambda message: Load(message.load.wheel, message.load.publication),
+    "load": lambda message: Load(message.load.wheel, message.load.publication, tuple(message.load.dependencies)),
     "run": _run,
 }
 

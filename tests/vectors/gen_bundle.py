@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,6 +14,7 @@ from fabric.bundles.bundle import pack, read_bundle
 from fabric.bundles.layout import Parts
 from fabric.bundles.manifest import parse_project
 from fabric.core import canonical
+from fabric.core.ids import sha256
 from registry.publish import Publisher, sign_publication
 
 TOML: Final = """\
@@ -23,7 +25,7 @@ kind = "utility"
 entry = "hello_world.service:Hello"
 description = "Greets whom it is told to, in UTF-8: ä."
 licence = "MIT OR (Apache-2.0 WITH LLVM-exception AND LicenseRef-Own)"
-readme = "docs/HELLO.md"
+readme = "text/HELLO.md"
 homepage = "https://hello.example"
 repository = "https://hello.example:8443/~author/hello?tag=1#top"
 
@@ -43,6 +45,26 @@ labels = { tee = "tdx" }
 amount = "0.05"
 currency = "EUR"
 """
+LOCKED: Final = (
+    (
+        TOML
+        + """
+[[dependencies]]
+name = "word-list"
+version = "2.1.post1"
+sha256 = "{1}"
+filename = "Word_List-2.1.post1-py2.py3-none-any.whl"
+
+[[dependencies]]
+name = "ada"
+version = "1.0"
+sha256 = "{0}"
+filename = "ada-1.0-py3-none-any.whl"
+"""
+    )
+    .replace("{0}", sha256(b"0").hex())
+    .replace("{1}", sha256(b"1").hex())
+)
 METHODS: Final = canonical.encode(
     {"greet": {"description": "Greets.", "input": {"type": "object"}, "output": {"type": "object"}}}
 )
@@ -141,8 +163,13 @@ def refused_wheels() -> dict[str, tuple[bytes, str]]:
         "README empty": ({f"{INFO}/README.md": b""}, "README.md: expected 1 to 65536 bytes, got 0"),
         "README too long": ({f"{INFO}/README.md": b"a" * 65_537}, "README.md: expected 1 to 65536 bytes, got 65537"),
         "README that nobody named": (
-            {f"{INFO}/cryptlet.toml": TOML.replace('readme = "docs/HELLO.md"\n', "").encode()},
+            {f"{INFO}/cryptlet.toml": TOML.replace('readme = "text/HELLO.md"\n', "").encode()},
             f"{INFO}/README.md: neither listed",
+        ),
+        "lock that nobody asked for": ({f"{INFO}/lock.json": b"[]"}, f"{INFO}/lock.json: neither listed"),
+        "another lock": (
+            {f"{INFO}/cryptlet.toml": LOCKED.encode(), f"{INFO}/lock.json": b"[]"},
+            f"{INFO}/RECORD: another content",
         ),
         "no method": ({f"{INFO}/methods.json": b"{}"}, "1 to 64 methods"),
         "another name": (
@@ -202,12 +229,26 @@ def _vectors() -> dict[str, Any]:
             "lock_digest": bundle.lock_digest.hex(),
             "measurement": bundle.measurement.hex(),
         },
+        "locked": _locked(),
         "refused_wheels": _refused(refused_wheels()),
         "publication": {
             "private_key": PRIVATE_KEY.hex(),
             "signed": canonical.encode(publication.fields).decode(),
             "document": canonical.encode(publication.to_json()).decode(),
         },
+    }
+
+
+def _locked() -> dict[str, str]:
+    """Returns the same bundle on two wheels of others, which are named by hash and not in it."""
+    wheel = pack(replace(PARTS, toml=LOCKED.encode()))
+    bundle = read_bundle(wheel)
+    return {
+        "toml": LOCKED,
+        "lock": archive.read(wheel)[f"{INFO}/lock.json"].decode(),
+        "wheel_digest": bundle.wheel_digest.hex(),
+        "lock_digest": bundle.lock_digest.hex(),
+        "measurement": bundle.measurement.hex(),
     }
 
 

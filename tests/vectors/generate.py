@@ -12,6 +12,7 @@ def main() -> int:
     sys.path.insert(0, str(HERE.parents[1]))
     from tests.vectors import (  # noqa: PLC0415 - found by the path above
         gen_bundle,
+        gen_data_service,
         gen_hyperledger,
         gen_names,
         gen_proof,
@@ -25,6 +26,7 @@ def main() -> int:
     stale = False
     files = {
         "bundle.json": gen_bundle.document,
+        "data_service.json": gen_data_service.document,
         "hyperledger_receipt.json": gen_hyperledger.document,
         "names.json": gen_names.document,
         "proof.json": gen_proof.document,

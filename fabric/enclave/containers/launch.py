@@ -26,23 +26,28 @@ async def launch(zygote: Zygote, bundle: Bundle, limits: Limits) -> Container:
         ContainerLost: the zygote is gone.
     """
     with _opened(bundle.wheel, limits.bundle_bytes) as (descriptor, size):
-        return await _fork(zygote, _CRYPTLET, bundle.entry, limits, (descriptor, size))
+        sizes = bundle.sizes or (size,)
+        if sum(sizes) != size:
+            raise Fault(ContainerLost, f"the bundle's file has {size} bytes, expected {sum(sizes)}")
+        return await _fork(zygote, _CRYPTLET, bundle.entry, limits, (descriptor, sizes))
 
 
 async def launch_probe(zygote: Zygote, limits: Limits) -> Container:
     """Returns a new container that holds the attacks of the self-test in place of a cryptlet; raises as ``launch``."""
-    with _opened(Path(os.devnull), 0) as (descriptor, size):
-        return await _fork(zygote, _PROBE, "", limits, (descriptor, size))
+    with _opened(Path(os.devnull), 0) as (descriptor, _):
+        return await _fork(zygote, _PROBE, "", limits, (descriptor, ()))
 
 
-async def _fork(zygote: Zygote, loader: str, entry: str, limits: Limits, bundle: tuple[int, int]) -> Container:
+async def _fork(
+    zygote: Zygote, loader: str, entry: str, limits: Limits, bundle: tuple[int, tuple[int, ...]]
+) -> Container:
     nonce = secrets.token_bytes(frames.NONCE_BYTES)
-    descriptor, size = bundle
+    descriptor, sizes = bundle
     request = Request(
         loader=loader,
         entry=entry,
         nonce=nonce.hex(),
-        bundle_bytes=size,
+        wheels=list(sizes),
         memory_bytes=limits.memory_bytes,
         output_bytes=limits.output_bytes,
     )

@@ -12,13 +12,15 @@ class Bundle:
 
     Attributes:
         measurement: its identity, 32 bytes; checked against the file by whoever made this value.
-        wheel: the pure wheel.
+        wheel: file with the pure wheel, and behind it those that it stands on, in the order of its lock.
         entry: ``module:Class`` of the cryptlet.
+        sizes: length of each of them in bytes; empty where the file is one wheel alone.
     """
 
     measurement: bytes
     wheel: Path
     entry: str
+    sizes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Limits:
         input_bytes: longest input of a call.
         output_bytes: longest output of a call.
         memory_bytes: address space of a container, the interpreter's own included.
-        bundle_bytes: largest bundle; each container holds a copy.
+        bundle_bytes: largest bundle, its dependencies included; each container holds a copy.
         load_ms: longest time from the fork to the loaded cryptlet, in milliseconds.
         batch_ms: time after which no further call of a batch is begun, in milliseconds.
         calls: calls after which a container is replaced.

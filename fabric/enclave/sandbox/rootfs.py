@@ -7,7 +7,7 @@ loaded already remember these paths. No ``/etc``, ``/proc``, ``/sys``, ``/dev``,
 import os
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -58,28 +58,34 @@ def enter(folder: Path, paths: Iterable[Path]) -> None:
     kernel.pivot_here()
 
 
-def mount_bundle(bundle: int, size: int) -> str:
-    """Mounts a copy of an open file, read-only, as the container's bundle; returns its path.
+def mount_bundle(bundle: int, sizes: Sequence[int]) -> list[str]:
+    """Mounts copies of the wheels in an open file, read-only, as the container's bundle; returns their paths.
 
     A copy cannot change under a running container, and needs no path of the host.
 
     Args:
-        bundle: descriptor of the wheel.
-        size: its length in bytes.
+        bundle: descriptor of the file, in which the wheels lie one behind another.
+        sizes: their lengths in bytes; the first is the bundle's own.
     """
-    options = f"size={size + 65536},nr_inodes=2,mode=755"
+    options = f"size={sum(sizes) + 65536 * len(sizes)},nr_inodes={len(sizes) + 1},mode=755"
     kernel.mount("tmpfs", APP, "tmpfs", _LOCKED & ~kernel.MS_RDONLY, options)
-    path = f"{APP}/bundle.whl"
+    paths = [f"{APP}/{f'dependency-{number}' if number else 'bundle'}.whl" for number in range(len(sizes))]
+    begin = 0
+    for path, size in zip(paths, sizes, strict=True):
+        _copy(bundle, begin, begin + size, path)
+        begin += size
+    kernel.mount(None, APP, None, kernel.MS_REMOUNT | kernel.MS_BIND | _LOCKED)
+    return paths
+
+
+def _copy(source: int, begin: int, end: int, path: str) -> None:
     target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
-    done = 0
-    while done < size:
-        copied = os.sendfile(target, bundle, done, size - done)
+    while begin < end:
+        copied = os.sendfile(target, source, begin, end - begin)
         if not copied:
             break
-        done += copied
+        begin += copied
     os.close(target)
-    kernel.mount(None, APP, None, kernel.MS_REMOUNT | kernel.MS_BIND | _LOCKED)
-    return path
 
 
 def _bind(source: Path, target: Path) -> None:

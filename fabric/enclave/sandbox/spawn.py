@@ -34,7 +34,8 @@ class Request(TypedDict):
         loader: ``module:function`` that makes the service.
         entry: what the loader takes.
         nonce: of the first reply, hexadecimal.
-        bundle_bytes: length of the bundle; 0 where there is none.
+        wheels: lengths of the bundle's wheel and of those that it stands on, which lie behind it in its file; none
+            where there is no bundle.
         memory_bytes: address space of the container.
         output_bytes: longest output.
     """
@@ -42,7 +43,7 @@ class Request(TypedDict):
     loader: str
     entry: str
     nonce: str
-    bundle_bytes: int
+    wheels: list[int]
     memory_bytes: int
     output_bytes: int
 
@@ -136,10 +137,9 @@ class Nursery:
         inside.run(request["loader"], request["entry"], nonce, request["output_bytes"])
 
     def _prepare(self, request: Request, bundle: int) -> None:
-        path = list(self.path)
-        if request["bundle_bytes"]:
-            path.insert(0, rootfs.mount_bundle(bundle, request["bundle_bytes"]))
-        sys.path[:] = path
+        own, *others = rootfs.mount_bundle(bundle, request["wheels"]) if request["wheels"] else [""]
+        # What it stands on comes last, so that it hides nothing of Python's or of the platform's.
+        sys.path[:] = [*filter(None, [own]), *self.path, *others]
         sys.path_importer_cache.clear()
         sys.argv[:] = ["container"]
 

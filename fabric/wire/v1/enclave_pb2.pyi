@@ -73,12 +73,14 @@ class EvidenceReply(_message.Message):
     def __init__(self, evidence: _Optional[bytes] = ...) -> None: ...
 
 class LoadRequest(_message.Message):
-    __slots__ = ("wheel", "publication")
+    __slots__ = ("wheel", "publication", "dependencies")
     WHEEL_FIELD_NUMBER: _ClassVar[int]
     PUBLICATION_FIELD_NUMBER: _ClassVar[int]
+    DEPENDENCIES_FIELD_NUMBER: _ClassVar[int]
     wheel: bytes
     publication: bytes
-    def __init__(self, wheel: _Optional[bytes] = ..., publication: _Optional[bytes] = ...) -> None: ...
+    dependencies: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, wheel: _Optional[bytes] = ..., publication: _Optional[bytes] = ..., dependencies: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class LoadReply(_message.Message):
     __slots__ = ("measurement",)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import zipimport
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,13 @@ def test_the_vectors_of_wheels() -> None:
     bundle = read_bundle(wheel)
     assert bundle.measurement.hex() == one["measurement"]
     assert (bundle.wheel_digest.hex(), bundle.lock_digest.hex()) == (one["wheel_digest"], one["lock_digest"])
+
+
+def test_the_vectors_of_locked_dependencies() -> None:
+    one = vectors()["locked"]
+    bundle = read_bundle(pack(replace(PARTS, toml=one["toml"].encode())))
+    assert sha256(one["lock"].encode()).hex() == bundle.lock_digest.hex() == one["lock_digest"]
+    assert (bundle.wheel_digest.hex(), bundle.measurement.hex()) == (one["wheel_digest"], one["measurement"])
 
 
 def test_the_vectors_of_archives() -> None:

@@ -32,7 +32,7 @@ def script() -> str:
     ("words", "position", "expected"),
     [
         ("cryptlet ver", 1, {"verify"}),
-        ("cryptlet p", 1, {"publish"}),
+        ("cryptlet p", 1, {"promote", "publish"}),
         ("cryptlet run --wa", 2, {"--watch"}),
         ("cryptlet completion z", 2, {"zsh"}),
         ("cryptlet nothing-like-it", 1, set()),

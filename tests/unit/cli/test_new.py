@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from fabric.bundles.build import build
+from fabric.bundles.lint import lint
 from fabric.cli.main import main
 from fabric.cli.scaffold import _TAKEN_CLASSES, TEMPLATES, Kind, project_of, write_project
 from fabric.core.errors import Malformed, StoreError
@@ -51,7 +52,11 @@ def test_it_is_clean_under_its_own_settings(project: Path, tmp_path: Path) -> No
 
 
 def test_it_can_be_built_and_its_example_fits(project: Path) -> None:
-    manifest = build(project).bundle.manifest
+    bundle = build(project).bundle
+    manifest = bundle.manifest
+    assert lint(bundle.modules, manifest.project, bundle.toml) == ()
+    assert bundle.readme == (project / "README.md").read_text()
+    assert manifest.project.cryptlet.licence == "Apache-2.0"
     (example,) = (project / "examples").iterdir()
     for method in manifest.methods.values():
         schema = method["input"]

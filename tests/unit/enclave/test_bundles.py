@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fabric.bundles.build import build
 from fabric.core import canonical
 from fabric.core.errors import Malformed, Refused
 from fabric.core.ids import Digest, Measurement, sha256
@@ -16,6 +17,7 @@ from fabric.enclave.bundles import BundleShelf, UnknownBundle
 from fabric.trust.publication import Publication, parse_publication
 from fabric.trust.schemes import Signature
 from tests.support.enclaves import fingerprint
+from tests.support.locked import write_locked
 from tests.support.projects import COLD_CHAIN, PUBLISHER, built, signed
 
 WHEEL, PUBLICATION = fingerprint()
@@ -41,6 +43,18 @@ def test_a_bundle_is_loaded_and_kept_private(tmp_path: Path) -> None:
     assert (loaded.title, sorted(loaded.methods)) == ("fingerprint@1.0.0", ["document", "file"])
     assert loaded.bundle.wheel.read_bytes() == WHEEL
     assert stat.S_IMODE(loaded.bundle.wheel.stat().st_mode) == 0o600
+
+
+def test_a_bundle_is_loaded_with_what_it_locks_and_not_without(tmp_path: Path) -> None:
+    locked = build(write_locked(tmp_path / "project"))
+    shelf, wheels = BundleShelf(tmp_path / "bundles"), tuple(locked.dependencies.values())
+    for wrong in ((), (b"",), (*wheels, locked.wheel)):
+        with pytest.raises(Malformed, match=r"is locked by this hash|are locked, "):
+            shelf.load(locked.wheel, document(signed(locked)), wrong)
+    assert list((tmp_path / "bundles").iterdir()) == []
+    loaded = shelf.get(shelf.load(locked.wheel, document(signed(locked)), wheels)).bundle
+    assert loaded.sizes == (len(locked.wheel), len(wheels[0]))
+    assert loaded.wheel.read_bytes() == locked.wheel + wheels[0]
 
 
 def test_an_unknown_bundle_has_a_code_of_its_own(tmp_path: Path) -> None:

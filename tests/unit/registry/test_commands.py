@@ -15,11 +15,13 @@ from typer.testing import CliRunner
 from fabric.bindings.file import read_binding_file
 from fabric.bundles.bundle import read_bundle
 from fabric.core.errors import AuthorError, ConfigError, Malformed, NotFound, Refused
+from fabric.core.ids import sha256
 from fabric.relay.model import RELAY_CALLER
 from registry.commands import app
 from registry.folder import FolderRegistry
 from registry.lint import refuse_errors
 from registry.publish import open_publisher
+from tests.support.locked import write_locked
 from tests.support.projects import COLD_CHAIN, RELAY, SOURCE, TOML, built, write_project
 from tests.support.proofs import ETHEREUM, NATIVE, policy
 
@@ -56,6 +58,22 @@ def test_a_project_and_its_wheel_are_linted(tmp_path: Path) -> None:
     assert (value["findings"][0]["file"], value["findings"][0]["line"]) == ("greeter/__init__.py", 1)
     with pytest.raises(Refused, match=r"greeter@1\.0\.0 is not published with errors of the lint: greeter/__init__"):
         refuse_errors(read_bundle(Path(made["wheel"]).read_bytes()))
+
+
+def test_what_a_bundle_locks_travels_beside_it(tmp_path: Path) -> None:
+    project = write_locked(tmp_path / "project")
+    made = json.loads(_run("build", project, "--out", tmp_path / "dist", "--json"))
+    (dependency,) = (path for path in (tmp_path / "dist").iterdir() if path != Path(made["wheel"]))
+    assert dependency.name == "speller-2.1-py3-none-any.whl"
+    for place in (project, made["wheel"]):
+        assert json.loads(_run("lint", place, "--json"))["findings"] == []
+    keys = ("--registry", tmp_path / "registry", "--key", tmp_path / "key.pem")
+    _run("publish", made["wheel"], *keys)
+    digest = sha256(dependency.read_bytes())
+    assert FolderRegistry(tmp_path / "registry").dependency(digest) == dependency.read_bytes()
+    dependency.unlink()
+    with pytest.raises(NotFound, match=r"speller-2\.1-py3-none-any\.whl: No such file.* puts it beside the bundle"):
+        _run("publish", made["wheel"], *keys)
 
 
 def test_a_clean_project_has_no_finding(tmp_path: Path) -> None:

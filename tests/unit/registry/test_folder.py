@@ -15,6 +15,7 @@ from fabric.core.errors import ConfigError, Malformed, NotFound, Refused, Verifi
 from fabric.core.ids import Measurement
 from registry.folder import FolderRegistry, open_source
 from registry.publish import Publisher, publish
+from tests.support.locked import write_locked
 from tests.support.projects import COLD_CHAIN, FINGERPRINT, PUBLISHER, SOURCE, built, signed, write_project
 
 if TYPE_CHECKING:
@@ -40,6 +41,24 @@ def test_what_is_published_is_found_again(registry: FolderRegistry) -> None:
     measurement = source.resolve("cold-chain", "1.0.0")
     assert measurement == source.resolve("cold-chain") == BUNDLE.bundle.measurement
     assert source.get(measurement) == (BUNDLE.wheel, signed(BUNDLE))
+
+
+def test_what_a_bundle_locks_is_kept_by_its_hash(tmp_path: Path) -> None:
+    locked, registry = build(write_locked(tmp_path / "project")), FolderRegistry(tmp_path / "registry")
+    with pytest.raises(Malformed, match="is locked by this hash"):
+        registry.publish(locked.wheel, signed(locked))
+    assert not registry.root.exists()
+    wheels = tuple(locked.dependencies.values())
+    registry.publish(locked.wheel, signed(locked), wheels)
+    digest = locked.bundle.manifest.project.dependencies[0].digest
+    assert registry.dependency(digest) == wheels[0]
+    path = registry.root / f"dependencies/{digest.hex()}.whl"
+    path.write_bytes(path.read_bytes() + b"\0")
+    with pytest.raises(VerificationError, match="it was changed"):
+        registry.dependency(digest)
+    path.unlink()
+    with pytest.raises(NotFound, match="holds no dependencies/"):
+        registry.dependency(digest)
 
 
 def test_the_layout_is_as_documented(registry: FolderRegistry) -> None:

@@ -216,6 +216,7 @@ def _batch() -> SignedBatch:
         Describe(),
         MakeEvidence(word("nonce")),
         Load(b"wheel", b"publication"),
+        Load(b"wheel", b"publication", (b"one", b"two")),
         Run(BINDING, (INVOCATION,)),
         Run(b"", ()),
     ],
