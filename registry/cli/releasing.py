@@ -23,6 +23,7 @@ def publish_served(wheel: Path, namespace: str, key: Path, how: tuple[str, bool]
     """
     from fabric.bundles.bundle import read_bundle
     from fabric.core.errors import Refused
+    from registry.beside import wheels_beside
     from registry.book.bodies import Release
     from registry.cli.signing import read_wheel
     from registry.lint import errors_of, lint_path
@@ -37,7 +38,7 @@ def publish_served(wheel: Path, namespace: str, key: Path, how: tuple[str, bool]
     own = open_own_key(key)
     body = Release(sign_publication(bundle, Publisher(own.private)), len(data), staged)
     api = api_for(namespace, to)
-    outcome = api.submit(api.make(namespace, body, [own]), data)
+    outcome = api.submit(api.make(namespace, body, [own]), data, *wheels_beside(wheel, bundle).values())
     ref = f"{namespace}/{bundle.manifest.title}"
     told(outcome, as_json=as_json, done="published", ref=ref, measurement=bundle.measurement.hex())
 

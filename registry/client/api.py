@@ -22,7 +22,7 @@ from fabric.core.errors import (
     Unauthorized,
     VerificationError,
 )
-from fabric.core.ids import Digest, parse_word
+from fabric.core.ids import Digest, parse_word, sha256
 from fabric.trust.fields import read_integer
 from registry.book.bodies import MAX_WHEEL_BYTES, Body, Owners, read_body
 from registry.book.entry import Entry, parse_entry
@@ -86,16 +86,15 @@ class Api:
             entry = entry.signed_by(key.public, key.sign)
         return entry
 
-    def submit(self, entry: Entry, wheel: bytes | None = None) -> Told:
-        """Brings an entry, and the wheel file if the registry asks for it; raises what the registry refuses with."""
+    def submit(self, entry: Entry, *wheels: bytes) -> Told:
+        """Brings an entry, and the wheel files that the registry asks for; raises what the registry refuses with."""
         told, wants = self._told("POST", "api/v1/entries", canonical.encode(entry.to_json()))
-        if wants is None:
-            return told
-        if wheel is None:
-            raise Refused(
-                f"the registry waits for the wheel {wants.hex()}: publish the wheel file, not the entry alone"
-            )
-        return self._told("PUT", f"api/v1/wheels/{wants.hex()}", wheel)[0]
+        files = {sha256(wheel): wheel for wheel in wheels}
+        while wants is not None:
+            if wants not in files:
+                raise Refused(f"the registry waits for the wheel {wants.hex()}: publish the files, not only the entry")
+            told, wants = self._told("PUT", f"api/v1/wheels/{wants.hex()}", files.pop(wants))
+        return told
 
     def pending(self) -> list[JsonObject]:
         """Returns what waits at the registry, as it says."""

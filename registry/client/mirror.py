@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from fabric.bundles.bundle import read_bundle
 from fabric.core.errors import NotFound
+from registry.book.book import Listing
 from registry.client.audit import Audited, Tell, audit
 from registry.client.reader import Reader
 from registry.client.transport import Source
 from registry.files import Shelf
 from registry.log.paths import CHECKPOINT, HEIGHT, WIDTH, entry_tile, hash_tile, width_of
-from registry.records import standings_path
+from registry.records import standings_path, wheel_path
 
 _METADATA_BYTES: Final = 8 << 20
 _TILE_BYTES: Final = WIDTH * 65_537
@@ -28,9 +30,9 @@ def mirror(reader: Reader, source: Source, folder: Path, tell: Tell) -> Audited:
     audited = audit(reader, tell)
     shelf = Shelf(folder)
     for item in audited.book.listings.values():
-        path = f"wheels/{item.publication.wheel.hex()}.whl"
+        path = wheel_path(item.publication.wheel)
         if not shelf.has(path):
-            shelf.put(path, reader.wheel_file(item))
+            _copy_wheels(reader, shelf, item)
     for path, data in reader.target_files():
         if not shelf.has(path):
             shelf.put(path, data)
@@ -43,6 +45,14 @@ def mirror(reader: Reader, source: Source, folder: Path, tell: Tell) -> Audited:
     _copy_metadata(reader, source, shelf)
     tell(f"mirror: {folder} has {len(audited.book.listings)} bundles and {audited.checkpoint.size} entries")
     return audited
+
+
+def _copy_wheels(reader: Reader, shelf: Shelf, item: Listing) -> None:
+    """Copies what a bundle locks, then its own wheel: where that is, the others are."""
+    data = reader.wheel_file(item)
+    for locked in read_bundle(data).manifest.project.dependencies:
+        shelf.put(wheel_path(locked.digest), reader.dependency(locked.digest))
+    shelf.put(wheel_path(item.publication.wheel), data)
 
 
 def _copy_metadata(reader: Reader, source: Source, shelf: Shelf) -> None:

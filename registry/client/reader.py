@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from fabric.bundles.bundle import Bundle, read_bundle
+from fabric.bundles.lock import MAX_WHEEL_BYTES
 from fabric.core import canonical
 from fabric.core.clock import Clock
 from fabric.core.errors import FabricError, NotFound, StoreError, VerificationError
-from fabric.core.ids import Measurement, sha256
+from fabric.core.ids import Digest, Measurement, sha256
 from fabric.core.plugins import nearest
 from fabric.trust.checkpoint import Checkpoint
 from fabric.trust.standing import BINDS, Standing, parse_standing
@@ -170,6 +171,16 @@ class Reader:
         """Returns the wheel file of a listing, by its digest and size; raises as ``find``."""
         with at("bundle"):
             return self._trusted.cached(wheel_path(item.publication.wheel), item.size, item.publication.wheel)
+
+    def dependency(self, digest: Digest) -> bytes:
+        """Returns a wheel that a bundle locks, by its SHA-256.
+
+        Raises:
+            NotFound: the registry does not keep it.
+            VerificationError, StoreError: as ``find``.
+        """
+        with at("bundle"):
+            return self._trusted.cached(wheel_path(digest), MAX_WHEEL_BYTES, digest)
 
     def target(self, path: str) -> bytes | None:
         """Returns a target file as TUF lists it, None where it lists none; raises as ``refresh``."""

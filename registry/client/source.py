@@ -17,7 +17,7 @@ from fabric.core import canonical
 from fabric.core.canonical import JsonValue
 from fabric.core.clock import Clock, SystemClock
 from fabric.core.errors import ConfigError, FabricError, Malformed, NotFound, StoreError
-from fabric.core.ids import Measurement, sha256
+from fabric.core.ids import Digest, Measurement, sha256
 from fabric.trust.publication import Publication, parse_publication
 from fabric.trust.standing import Standing
 from registry.client.known import read_root
@@ -30,6 +30,7 @@ from registry.names import parse_ref
 FRESH_SECONDS: Final = 5.0
 """For so long metadata is not asked for again: a poll asks for many bundles at once."""
 _T = TypeVar("_T")
+_F = TypeVar("_F")
 
 
 class _Served(BaseModel):
@@ -90,6 +91,18 @@ class ServedSource:
         self._keep(measurement, wheel, found.listing.publication)
         return wheel, found.listing.publication
 
+    def dependency(self, digest: Digest) -> bytes:
+        """Returns a wheel that a bundle locks, by its SHA-256; raises as ``get``."""
+        try:
+            _, data = self._first(lambda place: (None, place.reader.dependency(digest)))
+        except StoreError:
+            kept = self._cache.read(f"{digest.hex()}.whl")
+            if kept is None or sha256(kept) != digest:
+                raise
+            return kept
+        self._cache.put(f"{digest.hex()}.whl", data)
+        return data
+
     def resolve(self, name: str, version: str | None = None) -> Measurement:
         """Returns the measurement that ``namespace/name`` stands for; raises as ``get``."""
         ref = parse_ref(name)
@@ -118,7 +131,7 @@ class ServedSource:
             raise errors[0]
         return found
 
-    def _first(self, ask: Callable[[_Place], tuple[Found, _T]]) -> tuple[Found, _T]:
+    def _first(self, ask: Callable[[_Place], tuple[_F, _T]]) -> tuple[_F, _T]:
         """Asks one registry after the other; one that does not answer is told only where no other has it."""
         silent: StoreError | None = None
         missing: NotFound | None = None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fabric.bundles.bundle import Bundle, read_bundle
+from fabric.bundles.lock import take_wheels
 from fabric.core import canonical
 from fabric.core.clock import Clock
 from fabric.core.errors import NotFound, Refused, StoreError
@@ -119,12 +120,12 @@ class Registry:
         except Unsigned as error:
             lacks = str(error)
         self._admit(self.book, entry)
-        wheel = self._wheel_of(entry)
-        missing = wheel if wheel is not None and not self._has_wheel(wheel) else None
+        files = await asyncio.to_thread(self._files_of, entry)
+        missing = next((digest for digest in files if not self._has_wheel(digest)), None)
         if lacks or missing:
-            await self._keep(entry, wheel)
-            return Outcome(entry.digest, None, lacks or "its wheel file", missing)
-        return Outcome(entry.digest, await self._append(entry, wheel))
+            await self._keep(entry, missing or next(iter(files), None))
+            return Outcome(entry.digest, None, lacks or f"the wheel file {missing.hex() if missing else ''}", missing)
+        return Outcome(entry.digest, await self._append(entry, files))
 
     async def _joined(self, entry: Entry) -> Entry:
         """Returns the entry with the signatures that came before."""
@@ -139,9 +140,9 @@ class Registry:
         now = self._clock.unix_seconds()
         await self.store.put_pending(Pending(entry.digest, "entry", entry.namespace, body, wheel, now))
 
-    async def _append(self, entry: Entry, wheel: Digest | None) -> int:
-        if wheel is not None:
-            self._show_wheel(wheel)
+    async def _append(self, entry: Entry, files: list[Digest]) -> int:
+        for digest in files:
+            self._show_wheel(digest)
         leaf = Leaf(entry, max(self._clock.unix_seconds(), self.book.logged))
         position = self.book.size
         await self.store.append(position, entry.digest, leaf.encoded)
@@ -178,7 +179,7 @@ class Registry:
             if not waiting:
                 raise NotFound(f"no release waits for the wheel {digest.hex()}: submit the release first")
             entry = decode_entry(waiting[0].body)
-            bundle = await asyncio.to_thread(check_wheel, entry.body, digest, data)
+            bundle = await asyncio.to_thread(self._check_file, entry, digest, data)
             self.staged.put(wheel_path(digest), data)
             line = bundle.manifest.project.cryptlet.description
             await self.store.describe(bundle.measurement, line)
@@ -201,8 +202,31 @@ class Registry:
             self.publisher.shelf.put(wheel_path(digest), data)
             self.staged.remove(wheel_path(digest))
 
-    def _wheel_of(self, entry: Entry) -> Digest | None:
-        return entry.body.publication.wheel if isinstance(entry.body, Release) else None
+    def _files_of(self, entry: Entry) -> list[Digest]:
+        """Returns the wheel files of a release: its own, and, once that is here, those that it locks."""
+        if not isinstance(entry.body, Release):
+            return []
+        own = entry.body.publication.wheel
+        bundle = self._read_own(entry.body)
+        return [own, *(item.digest for item in bundle.manifest.project.dependencies)] if bundle else [own]
+
+    def _read_own(self, body: Release) -> Bundle | None:
+        path = wheel_path(body.publication.wheel)
+        data = self.staged.read(path) or self.publisher.shelf.read(path)
+        return read_bundle(data) if data is not None else None
+
+    def _check_file(self, entry: Entry, digest: Digest, data: bytes) -> Bundle:
+        """Returns the bundle that a file belongs to: its own wheel, or one that it locks."""
+        body = entry.body
+        if not isinstance(body, Release):
+            raise Refused("the entry that waits for this wheel is no release")
+        bundle = self._read_own(body)
+        if bundle is None or digest == body.publication.wheel:
+            return check_wheel(body, digest, data)
+        project = bundle.manifest.project
+        locked = [item for item in project.dependencies if item.digest == digest]
+        take_wheels(locked, [data], project.source.package)
+        return bundle
 
     async def aclose(self) -> None:
         """Closes the database; idempotent."""

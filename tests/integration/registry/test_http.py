@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fabric.core.errors import Malformed, NotFound, Refused
+from fabric.core.ids import sha256
 from registry.book.bodies import Claim
 from registry.book.entry import Entry
 from registry.client.api import Api
@@ -87,8 +88,11 @@ async def test_what_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
             with pytest.raises(Refused, match=r"signed for the log 'registry.test/two'"):
                 api.submit(entry.signed_by(ALICE.key.public, ALICE.key.sign))
             other = api.make("acme", release(wheel(), ALICE), [ALICE.key])
-            with pytest.raises(Refused, match=r"expected .* bytes of SHA-256"):
+            with pytest.raises(Refused, match=r"the registry waits for the wheel"):
                 api.submit(other, wheel(version="1.0.1"))
+            path = f"api/v1/wheels/{sha256(wheel()).hex()}"
+            status, said = web.ask("PUT", path, wheel(version="1.0.1"))
+            assert (status, b"bytes of SHA-256" in said) == (409, True)
             forged = api.make("acme", release(wheel(), ALICE), [])
             signature = other.signatures[0]
             with pytest.raises(Malformed, match=r"does not hold"):
