@@ -10,7 +10,7 @@ HERE = Path(__file__).resolve().parent
 def main() -> int:
     """Returns 1 where ``--check`` found a file that is not what would be written."""
     sys.path.insert(0, str(HERE.parents[1]))
-    from tests.vectors import gen_bundle, gen_hyperledger, gen_proof, gen_rules, gen_trust  # noqa: PLC0415 - found by the path above
+    from tests.vectors import gen_bundle, gen_hyperledger, gen_proof, gen_rules, gen_standing, gen_trust  # noqa: PLC0415 - found by the path above
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
@@ -21,6 +21,7 @@ def main() -> int:
         "hyperledger_receipt.json": gen_hyperledger.document,
         "proof.json": gen_proof.document,
         "rules.json": gen_rules.document,
+        "standing.json": gen_standing.document,
         "trust.json": gen_trust.document,
     }
     for name, make in files.items():
