@@ -1,7 +1,6 @@
 """``cryptlet relay``: where messages between ledgers are, why they wait, and who must act."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +8,7 @@ import typer
 
 from fabric.cli.calls import DEFAULT_STATE, AsJson, State, open_client
 from fabric.cli.plain import plain
+from fabric.core.clock import utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ def status(state: State = DEFAULT_STATE, as_json: AsJson = False) -> None:
         typer.echo("no message was sent from a ledger of this fabric")
     for one in listed.counts:
         why = f"{one.reason or 'next'}, {one.party} must act" if one.reason or one.party != "nobody" else ""
-        line = f"{one.source} -> {one.destination}  {one.count:6} {one.state:14} since {_time(one.oldest)}  {why}"
+        line = f"{one.source} -> {one.destination}  {one.count:6} {one.state:14} since {utc_text(one.oldest)}  {why}"
         typer.echo(plain(line.rstrip()))
 
 
@@ -58,7 +58,7 @@ def trace(
     for step in found.steps:
         attempt = f" #{step.attempt}" if step.attempt else ""
         where = f"{step.ledger} {step.locator}".strip()
-        typer.echo(plain(f"  {_time(step.time)}  {step.state + attempt:17} {step.reason:22} {where}".rstrip()))
+        typer.echo(plain(f"  {utc_text(step.time)}  {step.state + attempt:17} {step.reason:22} {where}".rstrip()))
         if step.detail:
             typer.echo(plain(f"    {step.detail}"))
         if step.invocation:
@@ -85,7 +85,7 @@ def why(
         typer.echo(plain(f"  detail     {found.detail}"))
     typer.echo(plain(f"  who        {found.party}"))
     if found.next_attempt:
-        typer.echo(f"  next try   {_time(found.next_attempt)}")
+        typer.echo(f"  next try   {utc_text(found.next_attempt)}")
     if found.advice:
         typer.echo(plain(f"  what next  {found.advice}"))
 
@@ -147,16 +147,8 @@ def _print_message(found: "MessageInfo") -> None:
     message = found.message
     typer.echo(f"message      {message.id.hex()}")
     typer.echo(plain(f"  route      {found.source} -> {found.destination}, number {message.sequence} of its channel"))
-    typer.echo(plain(f"  state      {found.state} since {_time(found.changed)}"))
-    typer.echo(f"  expires    {_time(message.expiry)}")
-
-
-def _time(seconds: int) -> str:
-    """Returns a time for people; one that no calendar has, as the number it is."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    except (OverflowError, ValueError, OSError):
-        return str(seconds)
+    typer.echo(plain(f"  state      {found.state} since {utc_text(found.changed)}"))
+    typer.echo(f"  expires    {utc_text(message.expiry)}")
 
 
 async def _listed(state: Path) -> "MessageList":

@@ -2,7 +2,11 @@
 
 import time
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+_LAST: Final = 253_402_300_799
+"""The last second that a calendar of four digits a year can name."""
 
 
 class Clock(Protocol):
@@ -46,3 +50,10 @@ class FrozenClock:
     def advance(self, seconds: int) -> None:
         """Moves the clock forward."""
         self.seconds += seconds
+
+
+def utc_text(seconds: int) -> str:
+    """Returns a time in Unix seconds as people read it; one that no calendar has, as the number it is."""
+    if not 0 <= seconds <= _LAST:
+        return str(seconds)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%SZ}"

@@ -12,6 +12,7 @@ from fabric.trust.destination import Destination, parse_destination
 from fabric.trust.fields import read_choice, read_hex, read_integer, read_list, read_object, read_text
 from fabric.trust.kind import Status
 from fabric.trust.schemes import ADDRESS_BYTES
+from fabric.trust.standing import Registry, parse_registry
 
 FORMAT: Final = "cryptlet-fabric/policy/v1"
 ANY: Final = "*"
@@ -26,6 +27,7 @@ _NAMES: Final = frozenset(
         "measurements",
         "minimum_assurance",
         "publishers",
+        "registries",
         "threshold",
     )
 )
@@ -88,6 +90,7 @@ class Policy:
         threshold: how many of them must agree.
         publishers: whose bundles are accepted.
         destinations: accepted ledger deployments by id.
+        registries: one of them must let a result's bundle run when it was anchored; with none nothing is demanded.
     """
 
     fabrics: frozenset[FabricId]
@@ -98,6 +101,7 @@ class Policy:
     threshold: int
     publishers: tuple[Publisher, ...]
     destinations: dict[DestinationId, Accepted]
+    registries: tuple[Registry, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses two appraisers with a key in common; raises ``Malformed``. One signature would count as two."""
@@ -107,8 +111,12 @@ class Policy:
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
-        """Reads a policy in any JSON spelling; raises ``Malformed`` naming the field."""
-        value = read_object(canonical.parse(data), _NAMES, "policy")
+        """Reads a policy in any JSON spelling; raises ``Malformed`` naming the field.
+
+        One without ``registries`` was written before there were any, and demands none.
+        """
+        value = canonical.parse(data)
+        value = read_object({"registries": [], **value} if isinstance(value, dict) else value, _NAMES, "policy")
         if value["format"] != FORMAT:
             raise Malformed("policy.format", f"expected {FORMAT!r}")
         appraisers = read_list(value["appraisers"], _appraiser, "policy.appraisers", 64)
@@ -127,6 +135,7 @@ class Policy:
             threshold=threshold,
             publishers=read_list(value["publishers"], _publisher, "policy.publishers", _LIMIT),
             destinations={item.destination.id: item for item in accepted},
+            registries=read_list(value["registries"], parse_registry, "policy.registries", _LIMIT),
         )
 
     def encode(self) -> bytes:
@@ -142,6 +151,7 @@ class Policy:
                 "measurements": [item.hex() for item in sorted(self.measurements)],
                 "minimum_assurance": self.minimum_assurance.name.lower(),
                 "publishers": [{"key": item.key.hex(), "names": list(item.names)} for item in self.publishers],
+                "registries": [item.to_json() for item in self.registries],
                 "threshold": self.threshold,
             }
         )

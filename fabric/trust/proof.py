@@ -21,6 +21,7 @@ from fabric.trust.merkle import parse_path
 from fabric.trust.publication import Publication, parse_publication
 from fabric.trust.record import Record
 from fabric.trust.schemes import Signature, parse_signature
+from fabric.trust.standing import Standing, parse_standing
 
 FORMAT: Final = "cryptlet-fabric/proof/v1"
 MAX_BYTES: Final = canonical.MAX_BYTES - (64 << 10)
@@ -42,6 +43,7 @@ _NAMES: Final = frozenset(
         "publication",
         "receipt",
         "record",
+        "standing",
         "statement",
     )
 )
@@ -77,6 +79,7 @@ class Proof:
         output: the output, a JSON value.
         payload: the bytes for the recipient.
         publication: which bundle, by whose word.
+        standing: what a registry said of the bundle when the batch was anchored; None where none was asked.
         binding: under which binding.
         header: header of the batch.
         index: position of the record in the batch.
@@ -93,6 +96,7 @@ class Proof:
     output: JsonValue
     payload: bytes
     publication: Publication
+    standing: Standing | None
     binding: Binding
     header: Header
     index: int
@@ -122,6 +126,7 @@ class Proof:
                 "publication": self.publication.to_json(),
                 "receipt": self.receipt,
                 "record": self.record.encoded.hex(),
+                "standing": self.standing.to_json() if self.standing else None,
                 "statement": self.statement,
             },
             max_depth=MAX_DEPTH,
@@ -134,7 +139,7 @@ class Proof:
         if value["format"] != FORMAT:
             raise Malformed("proof.format", f"expected {FORMAT!r}")
         batch = read_object(value["batch"], _BATCH, "proof.batch")
-        receipt, statement = value["receipt"], value["statement"]
+        receipt, statement, standing = value["receipt"], value["statement"], value["standing"]
         if not isinstance(statement, dict) or not (receipt is None or isinstance(receipt, dict)):
             raise Malformed("proof", "statement is an object, receipt an object or null")
         return cls(
@@ -144,6 +149,7 @@ class Proof:
             output=value["output"],
             payload=read_hex(value["payload"], "proof.payload"),
             publication=parse_publication(value["publication"]),
+            standing=None if standing is None else parse_standing(standing),
             binding=Binding.parse(canonical.encode(value["binding"])),
             header=Header.decode(read_hex(batch["header"], "proof.batch.header")),
             index=read_integer(batch["index"], "proof.batch.index", 0, 2**32),

@@ -3,7 +3,7 @@
 1.  ``format``: the file is the one canonical spelling of a proof.
 2.  ``statement``: statement, input, output and payload are those whose digests the record carries; the statement says
     what the record says; the intent is that of this invocation and destination.
-3.  ``publication``: the bundle that ran is the one that its publisher signed.
+3.  ``publication``: the bundle that ran is the one that its publisher signed, and that a standing speaks of.
 4.  ``binding``: the binding is the one named by the record and allows method, bundle, destination and recipient; its
     codec makes this payload of this output. The caller is one of its callers or requesters. The ledger events that the
     input carries hold under the binding's sources, and are those that the statement names.
@@ -15,7 +15,7 @@
 9.  ``settlement``: the ledger's receipt shows that this header took effect, while the attestation and the record were
     valid by the ledger's own time.
 10. ``policy``: every root is one that the policy names: fabric, its code, isolation, assurance, a quorum of
-    appraisers, the publisher, the ledger and its status.
+    appraisers, the publisher, the registry that let it run, the ledger and its status.
 
 Without a policy, steps 1 to 9 can only show that a proof is consistent; it is then refused at step 10.
 """
@@ -37,6 +37,7 @@ from fabric.trust.policy import Policy
 from fabric.trust.proof import Proof
 from fabric.trust.schemes import ED25519, EIP712, is_valid
 from fabric.trust.sources import Kinds, check_sources
+from fabric.trust.standing import SKEW_SECONDS, check_counts
 from fabric.trust.statement import check_statement
 
 STEPS: Final = (
@@ -51,8 +52,6 @@ STEPS: Final = (
     "settlement",
     "policy",
 )
-SKEW_SECONDS: Final = 300
-"""How far the ledger's clock may lag behind the one that fixed the as-of time."""
 _UNANCHORED: Final = Anchorage(Status.UNANCHORED, Source.PROVEN, 0, 0, "")
 _RANK: Final[Mapping[Status, int]] = {status: rank for rank, status in enumerate(Status)}
 
@@ -152,6 +151,10 @@ def _check_publication(proof: Proof) -> None:
     )
     name = f"{publication.name}@{publication.version}"
     _require(proof.statement["cryptlet"] == name, "publication", f"the statement names another cryptlet than {name}")
+    if proof.standing is not None:
+        _require(proof.standing.is_signed(), "publication", "the registry's signature of the standing does not hold")
+        same = proof.standing.measurement == proof.record.measurement
+        _require(same, "publication", f"the standing is of bundle {proof.standing.measurement.hex()}")
 
 
 def _check_binding(proof: Proof, kinds: Kinds) -> None:
@@ -266,6 +269,7 @@ def _check_policy(proof: Proof, policy: Policy | None, anchorage: Anchorage) -> 
     )
     for holds, reason in demands:
         _require(holds, "policy", f"consistent, not trusted: {reason}")
+    check_counts(proof.standing, policy.registries, record.as_of if proof.receipt is None else anchorage.time)
     return Verified(proof, anchorage, accepted.name, result.assurance, result.isolation)
 
 

@@ -13,7 +13,7 @@ from fabric.trust.binding import Binding, write_binding
 from fabric.trust.proof import Proof
 from fabric.trust.publication import Publication
 from fabric.trust.schemes import EIP712, Signature
-from fabric.trust.verifier import SKEW_SECONDS
+from fabric.trust.standing import SKEW_SECONDS, Standing, State
 from tests.support.proofs import (
     ANCHORED,
     APPRAISERS,
@@ -91,6 +91,19 @@ def _other_kind(proof: Proof) -> JsonObject | None:
     return USUAL[other].make().receipt
 
 
+def _standing(proof: Proof) -> Standing:
+    assert proof.standing is not None
+    return proof.standing
+
+
+def _cleared(proof: Proof) -> Standing:
+    return replace(_standing(proof), position=_standing(proof).position + 1)
+
+
+def _addressed(proof: Proof) -> Standing:
+    return replace(_standing(proof), signature=by_address(proof.publication))
+
+
 def _moved(name: str, proof: Proof) -> Proof:
     return replace(proof, destination=replace(proof.destination, **{name: OTHER}))  # type: ignore[arg-type]
 
@@ -140,6 +153,9 @@ PUBLICATION: Final[dict[str, Case]] = {
     "another bundle is published": made(fields={"measurement": OTHER}),
     "another name": made(statement={"cryptlet": "cold-chain@1.0.1"}),
     "name is no text": made(statement={"cryptlet": 1}),
+    "standing of other fields": touched(lambda proof: replace(proof, standing=_cleared(proof))),
+    "standing of another bundle": made(standing={"measurement": OTHER}),
+    "standing under another scheme": touched(lambda proof: replace(proof, standing=_addressed(proof))),
 }
 
 BINDING: Final[dict[str, Case]] = {
@@ -243,6 +259,13 @@ POLICY: Final[dict[str, Case]] = {
     "publisher": made(publish=lambda one: by_publisher(one, STRANGER)),
     "name": made(publication={"name": "cold-chains"}),
     "unanchored": touched(lambda proof: replace(proof, receipt=None)),
+    "no standing": touched(lambda proof: replace(proof, standing=None)),
+    "standing of a strange registry": made(standing={"registry": "registry.example/other"}),
+    "standing of a strange key": made(vouch=STRANGER),
+    "standing that had expired": made(standing={"expires": ANCHORED - 1}),
+    "standing issued later": made(standing={"issued": ANCHORED + SKEW_SECONDS + 1, "expires": ANCHORED + 3_600}),
+    "quarantined": made(standing={"state": State.QUARANTINED, "reason": "looked at"}),
+    "revoked": made(standing={"state": State.REVOKED, "reason": "a stolen key"}),
 }
 
 TABLE: Final = {

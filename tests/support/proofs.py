@@ -47,6 +47,7 @@ from fabric.trust.proof import Attestation, Proof
 from fabric.trust.publication import Publication
 from fabric.trust.record import Record
 from fabric.trust.schemes import ED25519, Signature
+from fabric.trust.standing import Registry, Standing, State, sign_standing
 from fabric.trust.statement import Details, write_statement
 from tests.support import seals
 from tests.support.native import SEQUENCER, genesis
@@ -68,6 +69,8 @@ ISOLATION: Final = "sample"
 RECIPIENT: Final = Account(word("contract")[:20].rjust(32, b"\0"))
 INVOCATION: Final = invocation_id(FABRIC, caller_account(CALLER), "shipment 7")
 PUBLISHER: Final = SeededKeys("publisher")
+REGISTRY: Final = SeededKeys("registry")
+ORIGIN: Final = "registry.example/log"
 ENCLAVE: Final = SeededKeys("enclave-0")
 STRANGER: Final = SeededKeys("stranger")
 APPRAISERS: Final = tuple(SeededKeys(f"appraiser-{number}") for number in range(3))
@@ -115,6 +118,8 @@ class Recipe:
         destination: the ledger.
         publication: fields of the publication that differ from the usual.
         publish: signs it.
+        standing: fields of the standing that differ.
+        vouch: the registry's keys.
         binding: fields of the binding that differ.
         route: fields of its only route that differ.
         fields: fields that differ in record and statement alike.
@@ -135,6 +140,8 @@ class Recipe:
     destination: Destination = NATIVE
     publication: Changes = field(default_factory=dict)
     publish: Callable[[Publication], Signature] = by_publisher
+    standing: Changes = field(default_factory=dict)
+    vouch: SeededKeys = REGISTRY
     binding: Changes = field(default_factory=dict)
     route: Changes = field(default_factory=dict)
     fields: Changes = field(default_factory=dict)
@@ -169,6 +176,7 @@ class Recipe:
             output=self.output,
             payload=payload,
             publication=publication,
+            standing=sample_standing(record.measurement, self.vouch, **self.standing),
             binding=binding,
             header=header,
             index=index,
@@ -253,6 +261,22 @@ class Recipe:
         return Attestation(result, places, self.appraise(result.encoded, result.typed_digest))
 
 
+def sample_standing(measurement: Measurement, keys: SeededKeys = REGISTRY, /, **changes: object) -> Standing:
+    """Returns what a registry says of a bundle for ten minutes around the usual anchor: that it is active."""
+    usual = Standing(
+        registry=ORIGIN,
+        measurement=measurement,
+        state=State.ACTIVE,
+        reason="",
+        position=7,
+        since=AS_OF - 86_400,
+        issued=AS_OF - 60,
+        expires=AS_OF + VALID_SECONDS,
+        signature=Signature(ED25519, keys.key, b""),
+    )
+    return sign_standing(replace(usual, **changes), keys.sign_message)  # type: ignore[arg-type]
+
+
 def policy(**changes: object) -> Policy:
     """Returns the policy that accepts every usual proof: two of three appraisers, both ledgers."""
     usual = Policy(
@@ -264,6 +288,7 @@ def policy(**changes: object) -> Policy:
         threshold=2,
         publishers=(Publisher(PUBLISHER.key, ("cold-chain",)),),
         destinations={one.destination.id: one for one in (accepted(NATIVE), accepted(ETHEREUM))},
+        registries=(Registry(ORIGIN, REGISTRY.key),),
     )
     return replace(usual, **changes)  # type: ignore[arg-type]
 

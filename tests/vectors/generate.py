@@ -17,6 +17,7 @@ def main() -> int:
         gen_names,
         gen_proof,
         gen_rules,
+        gen_standing,
         gen_trust,
     )
 
@@ -31,6 +32,7 @@ def main() -> int:
         "names.json": gen_names.document,
         "proof.json": gen_proof.document,
         "rules.json": gen_rules.document,
+        "standing.json": gen_standing.document,
         "trust.json": gen_trust.document,
     }
     for name, make in files.items():

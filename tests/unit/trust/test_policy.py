@@ -45,6 +45,10 @@ def test_a_policy_is_read_back_from_any_spelling() -> None:
         ("isolation", "sample"),
         ("publishers", [{"key": "00" * 32}]),
         ("publishers", [{"key": "00" * 32, "names": "*"}]),
+        ("registries", None),
+        ("registries", [{"origin": "registry.example/log"}]),
+        ("registries", [{"origin": "", "key": "00" * 32}]),
+        ("registries", [{"origin": "registry.example/log", "key": "00" * 31}]),
         ("destinations", [FIELDS["destinations"][0] | {"minimum_status": "certain"}]),
         ("destinations", [FIELDS["destinations"][0] | {"accept_asserted": 1}]),
         ("destinations", [FIELDS["destinations"][0] | {"trust": []}]),
@@ -55,14 +59,19 @@ def test_a_policy_is_read_back_from_any_spelling() -> None:
     ids=lambda one: sha256(str(one).encode()).hex()[:8] if isinstance(one, list) else str(one),
 )
 def test_other_fields_are_malformed(name: str, value: object) -> None:
-    with pytest.raises(Malformed, match=r"policy|destination"):
+    with pytest.raises(Malformed, match=r"policy|destination|registr"):
         Policy.parse(json.dumps(FIELDS | {name: value}).encode())
 
 
 def test_a_missing_field_is_malformed() -> None:
-    for name in FIELDS:
+    for name in FIELDS.keys() - {"registries"}:
         with pytest.raises(Malformed, match=name):
             Policy.parse(json.dumps({key: value for key, value in FIELDS.items() if key != name}).encode())
+
+
+def test_a_policy_from_before_there_were_registries_demands_none() -> None:
+    read = Policy.parse(json.dumps({key: value for key, value in FIELDS.items() if key != "registries"}).encode())
+    assert read == policy(registries=())
 
 
 @pytest.mark.parametrize("part", ["ed25519", "address"])
