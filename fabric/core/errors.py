@@ -74,6 +74,20 @@ class Unauthorized(Refused):
     code = "unauthorized"
 
 
+class NotVouched(Refused):
+    """Code that no registry vouches for now; once one does, the same request may succeed."""
+
+    code = "not-vouched"
+    retry = Retry.SAFE
+    party = Party.OPERATOR
+
+
+class CodeRevoked(Refused):
+    """Code that its publisher or its registry has revoked, for good."""
+
+    code = "code-revoked"
+
+
 class Oversize(Refused):
     """An input beyond a stated limit."""
 

@@ -78,6 +78,12 @@ class BundleShelf:
         self._bundles.move_to_end(measurement)
         return loaded
 
+    def drop(self, measurement: Measurement) -> None:
+        """Forgets a bundle; one that is not loaded is forgotten already."""
+        loaded = self._bundles.pop(measurement, None)
+        if loaded is not None:
+            loaded.bundle.wheel.unlink(missing_ok=True)
+
     def _keep(self, published: Publication, wheel: bytes, title: str, dependencies: Sequence[bytes]) -> None:
         read = read_bundle(wheel)
         identity = read.manifest.project.cryptlet

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final, Protocol
 
 from fabric.core.errors import FabricError, Malformed, NotFound, Oversize, Refused, SandboxUnavailable, Unauthorized
-from fabric.core.ids import Account, DestinationId, InvocationId
+from fabric.core.ids import Account, DestinationId, InvocationId, Measurement
 from fabric.core.model import Failure, Invocation, Outcome
 from fabric.enclave.bundles import BundleShelf, LoadedBundle
 from fabric.enclave.config import EnclaveConfig
@@ -40,6 +40,10 @@ class Containers(Protocol):
 
     async def run(self, bundle: Bundle, tenant: bytes, calls: Sequence[Call]) -> list[Reply]:
         """Runs calls of one tenant; one reply each, in order."""
+        ...
+
+    def end(self, measurement: bytes) -> None:
+        """Ends the containers of a bundle; what runs in them is lost, and nothing of it begins any more."""
         ...
 
 
@@ -90,6 +94,11 @@ class Runner:
         sealed = await self._record(binding, loaded, [(call, informed[call.id].sources) for call in admitted], outcomes)
         outcomes |= {invocation: Outcome(invocation, None, failure) for invocation, failure in failures.items()}
         return RunResult(tuple(outcomes[call.id] for call in request.invocations), await self._sign(binding, sealed))
+
+    def unload(self, measurement: Measurement) -> None:
+        """Forgets a bundle and ends what runs of it; what was lost so is not begun again, and not signed."""
+        self.shelf.drop(measurement)
+        self.containers.end(measurement)
 
     def _check(self, binding: Binding, loaded: LoadedBundle, invocations: Sequence[Invocation]) -> None:
         if not 1 <= len(invocations) <= MAX_RECORDS:

@@ -18,6 +18,8 @@ from fabric.wire.codec import (
     Loaded,
     MakeEvidence,
     Run,
+    Unload,
+    Unloaded,
     decode_request,
     encode_reply,
 )
@@ -58,6 +60,9 @@ class Service:
                 return Loaded(self.runner.shelf.load(wheel, publication, dependencies))
             case Run():
                 return await self.runner.run(request)
+            case Unload(measurement):
+                self.runner.unload(measurement)
+                return Unloaded()
 
     async def _describe(self) -> Description:
         identity = await self.runner.signing.describe()

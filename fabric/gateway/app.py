@@ -9,12 +9,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, cast
+from typing import Final
 
 from fabric.attesters.appraiser.client import AppraiserProcess, launch_appraiser
 from fabric.attesters.appraiser.files import AppraiserFolder
-from fabric.bundles.source import BundleSource
-from fabric.core import plugins
 from fabric.core.canonical import JsonObject
 from fabric.core.clock import Clock
 from fabric.core.collector import spare_the_collector
@@ -41,8 +39,8 @@ from fabric.gateway.reporting import Reporter
 from fabric.gateway.revoking import Revoker, signed_by
 from fabric.gateway.state import State, open_state
 from fabric.gateway.trusting import appraisal_policy, relying_policy
+from fabric.gateway.vouching import Ending, open_catalogue, start_watch
 from fabric.invoke.admission import Desk
-from fabric.invoke.catalogue import Catalogue
 from fabric.invoke.pipeline import Pipeline
 from fabric.ledger.devnet import ChannelClient, EvmAccount
 from fabric.relay.relay import AT_ENCLAVE
@@ -54,7 +52,6 @@ from fabric.store.store import Store, open_store
 from fabric.trust.destination import Destination
 from fabric.trust.kind import Status
 
-OpenSource = Callable[[JsonObject], BundleSource]
 RENEWALS: Final = 4
 """Attempts to renew an attestation within its validity."""
 _PROFILE: Final = Profile(cpus=0)
@@ -192,7 +189,8 @@ async def _open(
     clock, reached = outside
     registrar, enclaves = attested
     cluster = await keeper.ready()
-    catalogue = Catalogue(_open_source(ground.config))
+    ending = Ending(_revoker(ground))
+    catalogue = open_catalogue(ground.config, ground.store, clock, ending)
     nodes = _nodes(ground.config, registrar, keeper)
     pool = Pool(
         PoolConfig(_PROFILE, ground.destinations),
@@ -204,7 +202,9 @@ async def _open(
     await enclaves.serve(pool)
     keeper.watch(pool)
     spare_the_collector()
-    flow = open_flow(ground.config, pool, ground.store, registrar.key_ids, clock, reached)
+    ending.unload = pool.unload
+    await start_watch(catalogue, ground.config, ground.store, stack)
+    flow = open_flow(ground.config, (pool, catalogue.watch), ground.store, registrar.key_ids, clock, reached)
     pool.listen(flow.batcher.wake)
     nodes.start(pool)
     stack.push_async_callback(nodes.aclose)
@@ -284,12 +284,3 @@ def _nodes(config: Config, registrar: Registrar, keeper: RayKeeper) -> NodeEncla
     nodes = config.cluster.nodes.items()
     places = [Place(name, number) for name, node in nodes for number in range(1, node.enclaves + 1)]
     return NodeEnclaves(places, _PROFILE, registrar, lambda: keeper.cluster, _renew_seconds(config))
-
-
-def _open_source(config: Config) -> BundleSource:
-    if not config.registries:
-        opener = cast("OpenSource", plugins.load(plugins.BUNDLE_SOURCES, "folder"))
-        return opener({"path": str(config.registry)})
-    opener = cast("OpenSource", plugins.load(plugins.BUNDLE_SOURCES, "served"))
-    named: JsonObject = {name: {"url": each.url, "root": str(each.root)} for name, each in config.registries.items()}
-    return opener({"registries": named, "state": str(config.state / "registries")})

@@ -143,12 +143,15 @@ class Backend:
             Refused: a destination that is none of this fabric's ledgers, hardware that it does not have, or a cryptlet
                 that is not the one of the measurement.
             NotFound: the bundle is not in the registry, or lacks a method that the binding names.
+            CodeRevoked, NotVouched: its registry does not let it be bound; as ``StandingWatch.check_bind``.
         """
         if caller != LOCAL_CALLER:
             raise Unauthorized(f"caller {caller!r} is no operator; bindings are put by {LOCAL_CALLER!r}")
         binding = Binding.parse(document)
         check_routes(binding, (item.destination for item in self._ledgers.values()), load_kind)
         listed = await self._catalogue.fetch(binding.measurement)
+        if await self._store.bindings.get(binding.version) is None:
+            await self._catalogue.watch.check_bind(binding.measurement)
         if binding.cryptlet != listed.manifest.title:
             raise Refused(
                 f"binding {binding.name!r} says {binding.cryptlet!r} and its measurement is {listed.manifest.title}'s"

@@ -150,6 +150,7 @@ class Config(Section):
         store: ``postgresql://`` URL of the database; by default a SQLite file in the state folder.
         registry: folder of the local registry, which is not used where served ones are named.
         registries: served registries by name, asked in this order; bundles without their standing do not run.
+        registry_poll_seconds: how often served registries are asked what bundles are worth.
         publishers: name and Ed25519 key (64 hexadecimal digits) of each publisher that the written policy accepts.
     """
 
@@ -157,6 +158,7 @@ class Config(Section):
     store: SecretStr | None = None
     registry: Path = Path(".state/registry")
     registries: dict[Name, Served] = {}
+    registry_poll_seconds: Annotated[int, Field(ge=1, le=3_600)] = 30
     publishers: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = {}
     gateway: Gateway = Gateway()
     runtime: Runtime = Runtime()

@@ -15,6 +15,7 @@ from fabric.core.model import Invocation, Outcome
 from fabric.gateway.config import Config
 from fabric.invoke.acceptor import Acceptor, Keyed, Settled
 from fabric.invoke.catalogue import Catalogue
+from fabric.invoke.watch import Watch
 from fabric.runtime.batcher import Batcher, Limits
 from fabric.runtime.pool import Pool
 from fabric.store.store import Store
@@ -44,10 +45,16 @@ class Flow:
 
 
 def open_flow(
-    config: Config, pool: Pool, store: Store, key_ids: Mapping[bytes, Digest], clock: Clock, reached: Reached
+    config: Config,
+    runs: tuple[Pool, Watch],
+    store: Store,
+    key_ids: Mapping[bytes, Digest],
+    clock: Clock,
+    reached: Reached,
 ) -> Flow:
-    """Returns the flow over a pool and a store."""
-    acceptor = Acceptor(store, partial(_run, pool), key_ids, clock, reached)
+    """Returns the flow over a pool, whose work the watch lets start, and a store."""
+    pool, watch = runs
+    acceptor = Acceptor(store, partial(_run, pool, watch), key_ids, clock, reached)
     bindings: dict[BindingVersion, Binding] = {}
 
     async def accept(lane: Lane, batch: tuple[Keyed, ...]) -> Sequence[Settled]:
@@ -75,5 +82,8 @@ async def bundle_of(catalogue: Catalogue, document: bytes) -> Load:
     return Load(listed.wheel, canonical.encode(listed.publication.to_json()), listed.dependencies)
 
 
-async def _run(pool: Pool, binding: Binding, invocations: Sequence[Invocation]) -> RunResult:
-    return await pool.run(Run(binding.document, tuple(invocations)))
+async def _run(pool: Pool, watch: Watch, binding: Binding, invocations: Sequence[Invocation]) -> RunResult:
+    watch.check_start(binding.measurement)
+    result = await pool.run(Run(binding.document, tuple(invocations)))
+    watch.check_result(binding.measurement)
+    return result

@@ -23,6 +23,8 @@ TABLE: Final[dict[str, Row]] = {
     "refused": Row("FAILED_PRECONDITION", EXIT_REFUSED),
     "unauthenticated": Row("UNAUTHENTICATED", EXIT_REFUSED),
     "unauthorized": Row("PERMISSION_DENIED", EXIT_REFUSED),
+    "not-vouched": Row("UNAVAILABLE", EXIT_REFUSED),
+    "code-revoked": Row("FAILED_PRECONDITION", EXIT_REFUSED),
     "oversize": Row("RESOURCE_EXHAUSTED", EXIT_USAGE),
     "source-refused": Row("FAILED_PRECONDITION", EXIT_REFUSED),
     "not-found": Row("NOT_FOUND", EXIT_USAGE),

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Final
 
 from fabric.bundles.bundle import read_bundle
 from fabric.bundles.lock import take_wheels
@@ -9,6 +10,7 @@ from fabric.bundles.manifest import Manifest
 from fabric.bundles.source import BundleSource, DependencySource
 from fabric.core.errors import Malformed, NotFound, VerificationError
 from fabric.core.ids import Measurement
+from fabric.invoke.watch import NoWatch, Watch
 from fabric.trust.publication import Publication
 
 
@@ -34,11 +36,16 @@ class Listed:
 
 
 class Catalogue:
-    """Bundles by measurement. The source is not trusted: what it gives is measured again."""
+    """Bundles by measurement. The source is not trusted: what it gives is measured again.
 
-    def __init__(self, source: BundleSource) -> None:
-        """Takes the source; nothing is fetched yet."""
+    Attributes:
+        watch: says what may start, bind or count.
+    """
+
+    def __init__(self, source: BundleSource, watch: Watch | None = None) -> None:
+        """Takes the source, and who watches what it vouches for; nothing is fetched yet."""
         self._source = source
+        self.watch: Final[Watch] = watch or NoWatch()
         self._listed: dict[Measurement, Listed] = {}
 
     async def fetch(self, measurement: Measurement) -> Listed:

@@ -51,7 +51,7 @@ def _proof(material: ProofMaterial, data: bytes, destination: Destination) -> Pr
         output=canonical.decode(material.output),
         payload=material.payload,
         publication=parse_publication(canonical.decode(material.publication)),
-        standing=None,
+        standing=material.standing,
         binding=Binding.parse(material.binding),
         header=material.header,
         index=material.index,

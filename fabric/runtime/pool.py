@@ -28,6 +28,7 @@ from fabric.wire.codec import (
     Loaded,
     Run,
     RunResult,
+    Unload,
     decode_reply,
     encode_request,
 )
@@ -178,6 +179,23 @@ class Pool:
         if not members:
             raise self._no_capacity()
         return (await asyncio.gather(*(self._load(member, load) for member in members)))[0]
+
+    async def unload(self, measurement: Measurement) -> None:
+        """Has every enclave forget a bundle and end what runs of it. One that does not answer is taken for lost.
+
+        Raises:
+            FabricError: an enclave refused.
+        """
+        await asyncio.gather(*(self._unload(member, measurement) for member in self._live()))
+
+    async def _unload(self, member: _Member, measurement: Measurement) -> None:
+        try:
+            reply = await self._exchange(member, Unload(measurement), LOAD_SECONDS)
+        except (CourierLost, DeadlinePassed, EnclaveLost):
+            self._lose(member)
+            return
+        if isinstance(reply, Failure):
+            raise error_of(reply)
 
     async def run(self, run: Run, seconds: float | None = None) -> RunResult:
         """Runs invocations under one binding; outcomes in their order.

@@ -54,6 +54,15 @@ class Bindings:
         newest = await self._database.read(work)
         return tuple(newest[name] for name in sorted(newest))
 
+    async def measurements(self) -> frozenset[Measurement]:
+        """Returns the bundles of every version of every binding."""
+        query = select(bindings.c.version, bindings.c.name, bindings.c.document)
+
+        def work(connection: Connection) -> frozenset[Measurement]:
+            return frozenset(_parsed(row).measurement for row in connection.execute(query))
+
+        return await self._database.read(work)
+
 
 class Publications:
     """Stores the publication under which a bundle was loaded."""

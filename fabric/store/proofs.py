@@ -13,6 +13,7 @@ from fabric.store.database import Database
 from fabric.store.invocations import effect_of
 from fabric.store.packing import PackedBatch
 from fabric.store.schema import batches, bindings, invocations, outbox, records
+from fabric.store.standings import standing_at
 from fabric.store.values import Effect, ProofMaterial, reading
 from fabric.trust.batch import Header
 
@@ -57,6 +58,7 @@ def _read(connection: Connection, row: RowMapping) -> ProofMaterial:
         settlement=settlement,
         attestation=attestation_at(connection, Digest(row["key_id"]), _time_of(settlement)),
         publication=publication_of(connection, sealed.record.measurement),
+        standing=standing_at(connection, sealed.record.measurement, _time_of(settlement)),
         binding=_binding(connection, sealed.record.binding),
     )
 

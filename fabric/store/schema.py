@@ -107,6 +107,17 @@ revocations = Table(
 )
 """Revocations of code that appraisers signed, with the operator's or the registry's reason; rows are only added."""
 
+standings = Table(
+    "standings",
+    metadata,
+    Column("seq", Number, primary_key=True),
+    Column("measurement", LargeBinary, nullable=False, index=True),
+    Column("issued", Number, nullable=False),
+    Column("expires", Number, nullable=False),
+    Column("document", LargeBinary, nullable=False),  # canonical JSON, with the registry's signature
+)
+"""What registries said of bundles, from when to when; rows are only added."""
+
 invocations = Table(
     "invocations",
     metadata,

@@ -22,6 +22,7 @@ from fabric.store.owner import claim
 from fabric.store.proofs import Proofs
 from fabric.store.requests import Requests
 from fabric.store.revocations import Revocations, store_revocation
+from fabric.store.standings import Standings
 from fabric.store.values import AlreadyStored, CursorMove, RequestRow, RevokeBody, StoredAttestation, StoredResult
 
 
@@ -40,6 +41,7 @@ class Store:
         publications: publications of loaded bundles.
         attestations: enclaves' attestation results.
         revocations: revocations of code.
+        standings: what registries said of bundles.
         cursors: how far each watcher has come.
         blobs: bytes by digest.
     """
@@ -60,6 +62,7 @@ class Store:
         self.publications = Publications(database)
         self.attestations = Attestations(database)
         self.revocations = Revocations(database)
+        self.standings = Standings(database)
         self.cursors = Cursors(database)
         self.blobs = blobs
 

@@ -22,6 +22,7 @@ from fabric.trust.message import Message
 from fabric.trust.record import Record
 from fabric.trust.revocation import CodeRevocation
 from fabric.trust.schemes import Signature
+from fabric.trust.standing import Standing
 
 
 class AlreadyStored(StoreError):
@@ -295,6 +296,7 @@ class ProofMaterial:
         settlement: of the batch on its ledger.
         attestation: the newest one of the signing keys, None when it was never stored.
         publication: canonical JSON of the bundle's publication, None when it was never stored.
+        standing: of the bundle when the batch was anchored, None where no registry had said anything.
         binding: canonical JSON of the binding, None when it was never stored.
     """
 
@@ -309,6 +311,7 @@ class ProofMaterial:
     settlement: Effect
     attestation: StoredAttestation | None
     publication: bytes | None
+    standing: Standing | None
     binding: bytes | None
 
 

@@ -48,7 +48,14 @@ class Run:
     invocations: tuple[Invocation, ...]
 
 
-EnclaveRequest = Describe | MakeEvidence | Load | Run
+@dataclass(frozen=True)
+class Unload:
+    """Have a bundle forgotten and its containers ended, also those that run."""
+
+    measurement: Measurement
+
+
+EnclaveRequest = Describe | MakeEvidence | Load | Run | Unload
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,12 @@ class RunResult:
     batches: tuple[SignedBatch, ...]
 
 
-EnclaveReply = Failure | Description | Evidence | Loaded | RunResult
+@dataclass(frozen=True)
+class Unloaded:
+    """A bundle is forgotten; nothing of it runs."""
+
+
+EnclaveReply = Failure | Description | Evidence | Loaded | RunResult | Unloaded
 
 
 def encode_request(request: EnclaveRequest) -> bytes:
@@ -107,6 +119,8 @@ def _request_to_pb(request: EnclaveRequest) -> pb.EnclaveRequest:
         case Run(binding, invocations):
             calls = [_invocation_to_pb(call) for call in invocations]
             return pb.EnclaveRequest(run=pb.RunRequest(binding=binding, invocations=calls))
+        case Unload(measurement):
+            return pb.EnclaveRequest(unload=pb.UnloadRequest(measurement=measurement))
 
 
 def decode_request(data: bytes) -> EnclaveRequest:
@@ -139,6 +153,8 @@ def _reply_to_pb(reply: EnclaveReply) -> pb.EnclaveReply:
         case RunResult(outcomes, batches):
             answers = [_outcome_to_pb(outcome) for outcome in outcomes]
             return pb.EnclaveReply(run=pb.RunReply(outcomes=answers, batches=map(_batch_to_pb, batches)))
+        case Unloaded():
+            return pb.EnclaveReply(unload=pb.UnloadReply())
 
 
 def decode_reply(data: bytes) -> EnclaveReply:
@@ -186,6 +202,7 @@ _REQUESTS: Final[dict[str, Callable[[pb.EnclaveRequest], EnclaveRequest]]] = {
     "evidence": lambda message: MakeEvidence(message.evidence.nonce),
     "load": lambda message: Load(message.load.wheel, message.load.publication, tuple(message.load.dependencies)),
     "run": _run,
+    "unload": lambda message: Unload(Measurement(word(message.unload.measurement, "unload.measurement"))),
 }
 
 
@@ -255,4 +272,5 @@ _REPLIES: Final[dict[str, Callable[[pb.EnclaveReply], EnclaveReply]]] = {
         tuple(_outcome(value) for value in message.run.outcomes),
         tuple(_batch(value) for value in message.run.batches),
     ),
+    "unload": lambda _: Unloaded(),
 }

@@ -29,6 +29,8 @@ MAX_BATCH_BYTES: Final = 4 << 20
 """Inputs that travel in one frame, unless a single one is longer."""
 _NOT_BEGUN: Final = Failure(NoCapacity.code, "not begun: the calls before it took the time of their batch")
 
+_ENDED: Final = Failure(ContainerLost.code, "ended: the fabric unloaded the bundle")
+
 
 @dataclass
 class _Place:
@@ -43,6 +45,12 @@ class _Place:
             self.container.kill()
             self.container = None
 
+    def end(self) -> None:
+        if self.users and self.container is not None:
+            self.container.end()  # its user lets it go
+        else:
+            self.drop()
+
 
 class ContainerHost:
     """The containers of an enclave."""
@@ -56,6 +64,7 @@ class ContainerHost:
         self._clock = clock
         self._zygote: Zygote | None = None
         self._is_closed = False
+        self._ended: set[bytes] = set()
         self._starting = asyncio.Lock()
         self._places: OrderedDict[tuple[bytes, bytes], _Place] = OrderedDict()
         self._turns = asyncio.Semaphore(limits.containers)
@@ -117,14 +126,18 @@ class ContainerHost:
         finally:
             container.kill()
 
+    def end(self, measurement: bytes) -> None:
+        """Ends the containers of a bundle; what runs in them is lost, and nothing of it begins any more."""
+        self._ended.add(measurement)
+        for (name, _), place in self._places.items():
+            if name == measurement:
+                place.end()
+
     async def aclose(self) -> None:
         """Kills all containers and ends the zygote; what still runs gets ``container-lost``."""
         self._is_closed = True
         for place in self._places.values():
-            if place.users and place.container is not None:
-                place.container.end()  # its user lets it go
-            else:
-                place.drop()
+            place.end()
         self._places.clear()
         if self._zygote is not None:
             await self._zygote.aclose()
@@ -168,6 +181,8 @@ class ContainerHost:
     ) -> list[Reply]:
         replies: list[Reply] = []
         while len(replies) < len(calls):
+            if bundle.measurement in self._ended:
+                return replies + [Reply(None, _ENDED)] * (len(calls) - len(replies))
             if replies and is_over():
                 return replies + [Reply(None, _NOT_BEGUN)] * (len(calls) - len(replies))
             batch = _batch(calls[len(replies) :])

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66\x61\x62ric/wire/v1/enclave.proto\x12\tfabric.v1\"\xc6\x01\n\x0e\x45nclaveRequest\x12.\n\x08\x64\x65scribe\x18\x01 \x01(\x0b\x32\x1a.fabric.v1.DescribeRequestH\x00\x12.\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x1a.fabric.v1.EvidenceRequestH\x00\x12&\n\x04load\x18\x03 \x01(\x0b\x32\x16.fabric.v1.LoadRequestH\x00\x12$\n\x03run\x18\x04 \x01(\x0b\x32\x15.fabric.v1.RunRequestH\x00\x42\x06\n\x04kind\"\xea\x01\n\x0c\x45nclaveReply\x12,\n\x07\x66\x61ilure\x18\x01 \x01(\x0b\x32\x19.fabric.v1.EnclaveFailureH\x00\x12,\n\x08\x64\x65scribe\x18\x02 \x01(\x0b\x32\x18.fabric.v1.DescribeReplyH\x00\x12,\n\x08\x65vidence\x18\x03 \x01(\x0b\x32\x18.fabric.v1.EvidenceReplyH\x00\x12$\n\x04load\x18\x04 \x01(\x0b\x32\x14.fabric.v1.LoadReplyH\x00\x12\"\n\x03run\x18\x05 \x01(\x0b\x32\x13.fabric.v1.RunReplyH\x00\x42\x06\n\x04kind\"/\n\x0e\x45nclaveFailure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x11\n\x0f\x44\x65scribeRequest\"\x80\x01\n\rDescribeReply\x12\x13\n\x0b\x65\x64\x32\x35\x35\x31\x39_key\x18\x01 \x01(\x0c\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\x0c\x12\x1a\n\x12\x66\x61\x62ric_measurement\x18\x03 \x01(\x0c\x12\x11\n\tisolation\x18\x04 \x01(\t\x12\r\n\x05\x65poch\x18\x05 \x01(\x04\x12\x0b\n\x03pid\x18\x06 \x01(\r\" \n\x0f\x45videnceRequest\x12\r\n\x05nonce\x18\x01 \x01(\x0c\"!\n\rEvidenceReply\x12\x10\n\x08\x65vidence\x18\x01 \x01(\x0c\"G\n\x0bLoadRequest\x12\r\n\x05wheel\x18\x01 \x01(\x0c\x12\x13\n\x0bpublication\x18\x02 \x01(\x0c\x12\x14\n\x0c\x64\x65pendencies\x18\x03 \x03(\x0c\" \n\tLoadReply\x12\x13\n\x0bmeasurement\x18\x01 \x01(\x0c\"\x85\x01\n\rRunInvocation\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63\x61ller\x18\x02 \x01(\x0c\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\r\n\x05input\x18\x04 \x01(\x0c\x12\r\n\x05\x61s_of\x18\x05 \x01(\x04\x12\x15\n\rstate_version\x18\x06 \x01(\x04\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x07 \x01(\r\"L\n\nRunRequest\x12\x0f\n\x07\x62inding\x18\x01 \x01(\x0c\x12-\n\x0binvocations\x18\x02 \x03(\x0b\x32\x18.fabric.v1.RunInvocation\"W\n\nRunOutcome\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06output\x18\x02 \x01(\x0c\x12\x14\n\x0c\x66\x61ilure_code\x18\x03 \x01(\t\x12\x17\n\x0f\x66\x61ilure_message\x18\x04 \x01(\t\";\n\rWireSignature\x12\x0e\n\x06scheme\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\r\n\x05value\x18\x03 \x01(\x0c\"B\n\x0cSealedRecord\x12\x0e\n\x06record\x18\x01 \x01(\x0c\x12\x11\n\tstatement\x18\x02 \x01(\x0c\x12\x0f\n\x07payload\x18\x03 \x01(\x0c\"r\n\x08RunBatch\x12\x0e\n\x06header\x18\x01 \x01(\x0c\x12,\n\nsignatures\x18\x02 \x03(\x0b\x32\x18.fabric.v1.WireSignature\x12(\n\x07\x65ntries\x18\x03 \x03(\x0b\x32\x17.fabric.v1.SealedRecord\"Y\n\x08RunReply\x12\'\n\x08outcomes\x18\x01 \x03(\x0b\x32\x15.fabric.v1.RunOutcome\x12$\n\x07\x62\x61tches\x18\x02 \x03(\x0b\x32\x13.fabric.v1.RunBatchb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66\x61\x62ric/wire/v1/enclave.proto\x12\tfabric.v1\"\xf2\x01\n\x0e\x45nclaveRequest\x12.\n\x08\x64\x65scribe\x18\x01 \x01(\x0b\x32\x1a.fabric.v1.DescribeRequestH\x00\x12.\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x1a.fabric.v1.EvidenceRequestH\x00\x12&\n\x04load\x18\x03 \x01(\x0b\x32\x16.fabric.v1.LoadRequestH\x00\x12$\n\x03run\x18\x04 \x01(\x0b\x32\x15.fabric.v1.RunRequestH\x00\x12*\n\x06unload\x18\x05 \x01(\x0b\x32\x18.fabric.v1.UnloadRequestH\x00\x42\x06\n\x04kind\"\x94\x02\n\x0c\x45nclaveReply\x12,\n\x07\x66\x61ilure\x18\x01 \x01(\x0b\x32\x19.fabric.v1.EnclaveFailureH\x00\x12,\n\x08\x64\x65scribe\x18\x02 \x01(\x0b\x32\x18.fabric.v1.DescribeReplyH\x00\x12,\n\x08\x65vidence\x18\x03 \x01(\x0b\x32\x18.fabric.v1.EvidenceReplyH\x00\x12$\n\x04load\x18\x04 \x01(\x0b\x32\x14.fabric.v1.LoadReplyH\x00\x12\"\n\x03run\x18\x05 \x01(\x0b\x32\x13.fabric.v1.RunReplyH\x00\x12(\n\x06unload\x18\x06 \x01(\x0b\x32\x16.fabric.v1.UnloadReplyH\x00\x42\x06\n\x04kind\"/\n\x0e\x45nclaveFailure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x11\n\x0f\x44\x65scribeRequest\"\x80\x01\n\rDescribeReply\x12\x13\n\x0b\x65\x64\x32\x35\x35\x31\x39_key\x18\x01 \x01(\x0c\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\x0c\x12\x1a\n\x12\x66\x61\x62ric_measurement\x18\x03 \x01(\x0c\x12\x11\n\tisolation\x18\x04 \x01(\t\x12\r\n\x05\x65poch\x18\x05 \x01(\x04\x12\x0b\n\x03pid\x18\x06 \x01(\r\" \n\x0f\x45videnceRequest\x12\r\n\x05nonce\x18\x01 \x01(\x0c\"!\n\rEvidenceReply\x12\x10\n\x08\x65vidence\x18\x01 \x01(\x0c\"G\n\x0bLoadRequest\x12\r\n\x05wheel\x18\x01 \x01(\x0c\x12\x13\n\x0bpublication\x18\x02 \x01(\x0c\x12\x14\n\x0c\x64\x65pendencies\x18\x03 \x03(\x0c\" \n\tLoadReply\x12\x13\n\x0bmeasurement\x18\x01 \x01(\x0c\"$\n\rUnloadRequest\x12\x13\n\x0bmeasurement\x18\x01 \x01(\x0c\"\r\n\x0bUnloadReply\"\x85\x01\n\rRunInvocation\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63\x61ller\x18\x02 \x01(\x0c\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\r\n\x05input\x18\x04 \x01(\x0c\x12\r\n\x05\x61s_of\x18\x05 \x01(\x04\x12\x15\n\rstate_version\x18\x06 \x01(\x04\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x07 \x01(\r\"L\n\nRunRequest\x12\x0f\n\x07\x62inding\x18\x01 \x01(\x0c\x12-\n\x0binvocations\x18\x02 \x03(\x0b\x32\x18.fabric.v1.RunInvocation\"W\n\nRunOutcome\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06output\x18\x02 \x01(\x0c\x12\x14\n\x0c\x66\x61ilure_code\x18\x03 \x01(\t\x12\x17\n\x0f\x66\x61ilure_message\x18\x04 \x01(\t\";\n\rWireSignature\x12\x0e\n\x06scheme\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\r\n\x05value\x18\x03 \x01(\x0c\"B\n\x0cSealedRecord\x12\x0e\n\x06record\x18\x01 \x01(\x0c\x12\x11\n\tstatement\x18\x02 \x01(\x0c\x12\x0f\n\x07payload\x18\x03 \x01(\x0c\"r\n\x08RunBatch\x12\x0e\n\x06header\x18\x01 \x01(\x0c\x12,\n\nsignatures\x18\x02 \x03(\x0b\x32\x18.fabric.v1.WireSignature\x12(\n\x07\x65ntries\x18\x03 \x03(\x0b\x32\x17.fabric.v1.SealedRecord\"Y\n\x08RunReply\x12\'\n\x08outcomes\x18\x01 \x03(\x0b\x32\x15.fabric.v1.RunOutcome\x12$\n\x07\x62\x61tches\x18\x02 \x03(\x0b\x32\x13.fabric.v1.RunBatchb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,35 +32,39 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fabric.wire.v1.enclave_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ENCLAVEREQUEST']._serialized_start=44
-  _globals['_ENCLAVEREQUEST']._serialized_end=242
-  _globals['_ENCLAVEREPLY']._serialized_start=245
-  _globals['_ENCLAVEREPLY']._serialized_end=479
-  _globals['_ENCLAVEFAILURE']._serialized_start=481
-  _globals['_ENCLAVEFAILURE']._serialized_end=528
-  _globals['_DESCRIBEREQUEST']._serialized_start=530
-  _globals['_DESCRIBEREQUEST']._serialized_end=547
-  _globals['_DESCRIBEREPLY']._serialized_start=550
-  _globals['_DESCRIBEREPLY']._serialized_end=678
-  _globals['_EVIDENCEREQUEST']._serialized_start=680
-  _globals['_EVIDENCEREQUEST']._serialized_end=712
-  _globals['_EVIDENCEREPLY']._serialized_start=714
-  _globals['_EVIDENCEREPLY']._serialized_end=747
-  _globals['_LOADREQUEST']._serialized_start=749
-  _globals['_LOADREQUEST']._serialized_end=820
-  _globals['_LOADREPLY']._serialized_start=822
-  _globals['_LOADREPLY']._serialized_end=854
-  _globals['_RUNINVOCATION']._serialized_start=857
-  _globals['_RUNINVOCATION']._serialized_end=990
-  _globals['_RUNREQUEST']._serialized_start=992
-  _globals['_RUNREQUEST']._serialized_end=1068
-  _globals['_RUNOUTCOME']._serialized_start=1070
-  _globals['_RUNOUTCOME']._serialized_end=1157
-  _globals['_WIRESIGNATURE']._serialized_start=1159
-  _globals['_WIRESIGNATURE']._serialized_end=1218
-  _globals['_SEALEDRECORD']._serialized_start=1220
-  _globals['_SEALEDRECORD']._serialized_end=1286
-  _globals['_RUNBATCH']._serialized_start=1288
-  _globals['_RUNBATCH']._serialized_end=1402
-  _globals['_RUNREPLY']._serialized_start=1404
-  _globals['_RUNREPLY']._serialized_end=1493
+  _globals['_ENCLAVEREQUEST']._serialized_end=286
+  _globals['_ENCLAVEREPLY']._serialized_start=289
+  _globals['_ENCLAVEREPLY']._serialized_end=565
+  _globals['_ENCLAVEFAILURE']._serialized_start=567
+  _globals['_ENCLAVEFAILURE']._serialized_end=614
+  _globals['_DESCRIBEREQUEST']._serialized_start=616
+  _globals['_DESCRIBEREQUEST']._serialized_end=633
+  _globals['_DESCRIBEREPLY']._serialized_start=636
+  _globals['_DESCRIBEREPLY']._serialized_end=764
+  _globals['_EVIDENCEREQUEST']._serialized_start=766
+  _globals['_EVIDENCEREQUEST']._serialized_end=798
+  _globals['_EVIDENCEREPLY']._serialized_start=800
+  _globals['_EVIDENCEREPLY']._serialized_end=833
+  _globals['_LOADREQUEST']._serialized_start=835
+  _globals['_LOADREQUEST']._serialized_end=906
+  _globals['_LOADREPLY']._serialized_start=908
+  _globals['_LOADREPLY']._serialized_end=940
+  _globals['_UNLOADREQUEST']._serialized_start=942
+  _globals['_UNLOADREQUEST']._serialized_end=978
+  _globals['_UNLOADREPLY']._serialized_start=980
+  _globals['_UNLOADREPLY']._serialized_end=993
+  _globals['_RUNINVOCATION']._serialized_start=996
+  _globals['_RUNINVOCATION']._serialized_end=1129
+  _globals['_RUNREQUEST']._serialized_start=1131
+  _globals['_RUNREQUEST']._serialized_end=1207
+  _globals['_RUNOUTCOME']._serialized_start=1209
+  _globals['_RUNOUTCOME']._serialized_end=1296
+  _globals['_WIRESIGNATURE']._serialized_start=1298
+  _globals['_WIRESIGNATURE']._serialized_end=1357
+  _globals['_SEALEDRECORD']._serialized_start=1359
+  _globals['_SEALEDRECORD']._serialized_end=1425
+  _globals['_RUNBATCH']._serialized_start=1427
+  _globals['_RUNBATCH']._serialized_end=1541
+  _globals['_RUNREPLY']._serialized_start=1543
+  _globals['_RUNREPLY']._serialized_end=1632
 # @@protoc_insertion_point(module_scope)

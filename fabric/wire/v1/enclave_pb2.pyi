@@ -7,30 +7,34 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class EnclaveRequest(_message.Message):
-    __slots__ = ("describe", "evidence", "load", "run")
+    __slots__ = ("describe", "evidence", "load", "run", "unload")
     DESCRIBE_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     LOAD_FIELD_NUMBER: _ClassVar[int]
     RUN_FIELD_NUMBER: _ClassVar[int]
+    UNLOAD_FIELD_NUMBER: _ClassVar[int]
     describe: DescribeRequest
     evidence: EvidenceRequest
     load: LoadRequest
     run: RunRequest
-    def __init__(self, describe: _Optional[_Union[DescribeRequest, _Mapping]] = ..., evidence: _Optional[_Union[EvidenceRequest, _Mapping]] = ..., load: _Optional[_Union[LoadRequest, _Mapping]] = ..., run: _Optional[_Union[RunRequest, _Mapping]] = ...) -> None: ...
+    unload: UnloadRequest
+    def __init__(self, describe: _Optional[_Union[DescribeRequest, _Mapping]] = ..., evidence: _Optional[_Union[EvidenceRequest, _Mapping]] = ..., load: _Optional[_Union[LoadRequest, _Mapping]] = ..., run: _Optional[_Union[RunRequest, _Mapping]] = ..., unload: _Optional[_Union[UnloadRequest, _Mapping]] = ...) -> None: ...
 
 class EnclaveReply(_message.Message):
-    __slots__ = ("failure", "describe", "evidence", "load", "run")
+    __slots__ = ("failure", "describe", "evidence", "load", "run", "unload")
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     DESCRIBE_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     LOAD_FIELD_NUMBER: _ClassVar[int]
     RUN_FIELD_NUMBER: _ClassVar[int]
+    UNLOAD_FIELD_NUMBER: _ClassVar[int]
     failure: EnclaveFailure
     describe: DescribeReply
     evidence: EvidenceReply
     load: LoadReply
     run: RunReply
-    def __init__(self, failure: _Optional[_Union[EnclaveFailure, _Mapping]] = ..., describe: _Optional[_Union[DescribeReply, _Mapping]] = ..., evidence: _Optional[_Union[EvidenceReply, _Mapping]] = ..., load: _Optional[_Union[LoadReply, _Mapping]] = ..., run: _Optional[_Union[RunReply, _Mapping]] = ...) -> None: ...
+    unload: UnloadReply
+    def __init__(self, failure: _Optional[_Union[EnclaveFailure, _Mapping]] = ..., describe: _Optional[_Union[DescribeReply, _Mapping]] = ..., evidence: _Optional[_Union[EvidenceReply, _Mapping]] = ..., load: _Optional[_Union[LoadReply, _Mapping]] = ..., run: _Optional[_Union[RunReply, _Mapping]] = ..., unload: _Optional[_Union[UnloadReply, _Mapping]] = ...) -> None: ...
 
 class EnclaveFailure(_message.Message):
     __slots__ = ("code", "message")
@@ -87,6 +91,16 @@ class LoadReply(_message.Message):
     MEASUREMENT_FIELD_NUMBER: _ClassVar[int]
     measurement: bytes
     def __init__(self, measurement: _Optional[bytes] = ...) -> None: ...
+
+class UnloadRequest(_message.Message):
+    __slots__ = ("measurement",)
+    MEASUREMENT_FIELD_NUMBER: _ClassVar[int]
+    measurement: bytes
+    def __init__(self, measurement: _Optional[bytes] = ...) -> None: ...
+
+class UnloadReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class RunInvocation(_message.Message):
     __slots__ = ("id", "caller", "method", "input", "as_of", "state_version", "deadline_ms")

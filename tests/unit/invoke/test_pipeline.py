@@ -190,6 +190,7 @@ async def test_requests_of_many_callers_become_one_batch(world: World) -> None:
         return await batcher.submit(b"", items)  # type: ignore[arg-type]
 
     pipeline = Pipeline(world.pipeline._desk, world.pipeline._catalogue, gather, world.clock)  # type: ignore[arg-type]
+    await world.pipeline._catalogue.fetch(rules.measurement)  # the first to ask would come later than the others
     requests = [InvokeRequest("x", (call(1), call(2))), InvokeRequest("x", (call(1),)), InvokeRequest("x", (call(3),))]
     replies: list[InvokeReply] = await asyncio.gather(*(pipeline.invoke(CALLER, rules, one) for one in requests))
     assert world.pool.batches == [[name_of(1), name_of(2), name_of(3)]]

@@ -17,7 +17,7 @@ from fabric.trust.verifier import verify
 from tests.support.native import open_native
 from tests.support.pipeline import World, binding, call
 from tests.support.projects import PUBLISHER
-from tests.support.proofs import ETHEREUM, NATIVE, Recipe, kinds, policy
+from tests.support.proofs import ETHEREUM, NATIVE, Recipe, kinds, policy, sample_standing
 from tests.support.trust_samples import word
 
 LEDGERS = {NATIVE.id: NATIVE}
@@ -41,6 +41,7 @@ async def know(world: World) -> None:
     await world.store.bindings.put(rules, 1)
     document = canonical.encode(world.source.publication.to_json())
     await world.store.publications.put(rules.measurement, document)
+    await world.store.standings.put([sample_standing(rules.measurement)])
     body = RegisterBody(attested.result, attested.destinations, attested.signatures)
     await world.store.attest(StoredAttestation(body, b"evidence"), [NATIVE.id])
 
