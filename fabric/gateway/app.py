@@ -190,7 +190,7 @@ async def _open(
     registrar, enclaves = attested
     cluster = await keeper.ready()
     ending = Ending(_revoker(ground))
-    catalogue = open_catalogue(ground.config, ground.store, clock, ending)
+    catalogue = open_catalogue(ground.config, ground.store, clock, ending, ground.policy)
     nodes = _nodes(ground.config, registrar, keeper)
     pool = Pool(
         PoolConfig(_PROFILE, ground.destinations),

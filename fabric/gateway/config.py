@@ -23,6 +23,10 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 """Of a ledger or a machine: it becomes the name of a folder, and a label of Ray's."""
 
 
+MARKET_PREFIX: Final = f"{PREFIX}MARKET_"
+"""Of variables that the marketplace's commands read; they say nothing to a fabric."""
+
+
 class Section(BaseModel):
     """A table of the configuration; unknown keys are refused."""
 
@@ -210,7 +214,7 @@ def _merge_environment(values: dict[str, object], environ: Mapping[str, str]) ->
     """Writes the environment over the file's values; returns the variable that set each key."""
     variables = {}
     for name, text in environ.items():
-        if not name.startswith(PREFIX) or name == API_KEY_VARIABLE:
+        if not name.startswith(PREFIX) or name == API_KEY_VARIABLE or name.startswith(MARKET_PREFIX):
             continue
         *sections, key = name.removeprefix(PREFIX).lower().split("__")
         table = values

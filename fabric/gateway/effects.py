@@ -12,6 +12,7 @@ from fabric.store.values import reading, require
 from fabric.trust.binding import Binding
 from fabric.trust.policy import Policy, Publisher
 from fabric.trust.publication import Publication, parse_publication
+from fabric.trust.standing import Registry
 
 
 class PolicyFile:
@@ -34,6 +35,12 @@ class PolicyFile:
         publisher = Publisher(key, (publication.name,))
         self._policy = replace(self._policy, publishers=(*self._policy.publishers, publisher))
         self._write()
+
+    def meet(self, registry: Registry) -> None:
+        """Demands from now on that proofs carry the standing of this registry, or of another that was met."""
+        if registry not in self._policy.registries:
+            self._policy = replace(self._policy, registries=(*self._policy.registries, registry))
+            self._write()
 
     def _write(self) -> None:
         draft = self._path.with_suffix(".draft")

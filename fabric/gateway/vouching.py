@@ -10,6 +10,7 @@ from fabric.core.canonical import JsonObject
 from fabric.core.clock import Clock
 from fabric.core.ids import Measurement
 from fabric.gateway.config import Config
+from fabric.gateway.effects import PolicyFile
 from fabric.gateway.loops import keep
 from fabric.gateway.revoking import Revoker
 from fabric.invoke.catalogue import Catalogue
@@ -40,15 +41,18 @@ class Ending:
         await self._revoker.revoke(item.measurement, item.since, item.reason)
 
 
-def open_catalogue(config: Config, store: Store, clock: Clock, ending: Ending) -> Catalogue:
+def open_catalogue(config: Config, store: Store, clock: Clock, ending: Ending, policy: PolicyFile) -> Catalogue:
     """Opens the bundles' source: served registries where some are named, else the local folder.
+
+    The written policy demands the standing of whatever registry is met.
 
     Raises:
         ConfigError: it cannot be used.
     """
     source = _open_source(config)
-    watch = StandingWatch(source, store.standings, clock, ending) if isinstance(source, StandingSource) else None
-    return Catalogue(source, watch)
+    if not isinstance(source, StandingSource):
+        return Catalogue(source)
+    return Catalogue(source, StandingWatch(source, store.standings, clock, ending, policy.meet))
 
 
 async def start_watch(catalogue: Catalogue, config: Config, store: Store, stack: AsyncExitStack) -> None:

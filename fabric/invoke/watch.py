@@ -14,12 +14,15 @@ from fabric.bundles.source import StandingSource
 from fabric.core.clock import Clock, utc_text
 from fabric.core.errors import CodeRevoked, FabricError, NotVouched, Refused
 from fabric.core.ids import Measurement
-from fabric.trust.standing import BINDS, STARTS, Standing, State, explain
+from fabric.trust.standing import BINDS, STARTS, Registry, Standing, State, explain
 
 POLL_SECONDS: Final = 30
 _LOG: Final = structlog.get_logger(__name__)
 Ended = Callable[[Standing], Awaitable[None]]
 """Called once for each bundle whose standing became revoked, before anything else of the poll that found it."""
+
+Met = Callable[[Registry], None]
+"""Called with a registry whose word was taken, and the key that it signed with; often with the same."""
 
 
 class Keeper(Protocol):
@@ -66,12 +69,13 @@ class NoWatch:
 class StandingWatch:
     """Watches the bundles that are bound."""
 
-    def __init__(self, source: StandingSource, keeper: Keeper, clock: Clock, ended: Ended) -> None:
-        """Takes whom it asks, where it keeps what it is told, and what it does about a revoked bundle."""
+    def __init__(self, source: StandingSource, keeper: Keeper, clock: Clock, ended: Ended, met: Met) -> None:
+        """Takes whom it asks, where it keeps what it is told, and whom it tells of revoked bundles and registries."""
         self._source = source
         self._keeper = keeper
         self._clock = clock
         self._ended = ended
+        self._met = met
         self._known: dict[Measurement, Standing] = {}
         self._watched: set[Measurement] = set()
         self._unended: dict[Measurement, Standing] = {}
@@ -86,7 +90,9 @@ class StandingWatch:
     async def begin(self, measurements: Collection[Measurement]) -> None:
         """Watches bundles from what was kept, which may be all there is for a while; then polls."""
         self._watched |= set(measurements)
-        self._known |= await self._keeper.newest(measurements)
+        kept = await self._keeper.newest(measurements)
+        self._known |= kept
+        self._meet(kept.values())
         await self.poll()
 
     async def poll(self) -> None:
@@ -105,7 +111,12 @@ class StandingWatch:
         for item in self.late():
             _LOG.error("standing not renewed", measurement=item.measurement.hex(), expires=utc_text(item.expires))
 
+    def _meet(self, items: Collection[Standing]) -> None:
+        for registry in {Registry(item.registry, item.signature.key) for item in items}:
+            self._met(registry)
+
     def _take(self, items: list[Standing]) -> None:
+        self._meet(items)
         for item in items:
             before = self._known.get(item.measurement)
             self._known[item.measurement] = self._unkept[item.measurement] = item

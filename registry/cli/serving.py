@@ -16,7 +16,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name by which the reg
 Database = Annotated[
     str,
     typer.Option(
-        "--database", envvar="CRYPTLET_REGISTRY_DATABASE", help="postgresql:// URL; by default a file in the folder."
+        "--database", envvar="CRYPTLET_MARKET_DATABASE", help="postgresql:// URL; by default a file in the folder."
     ),
 ]
 DEFAULT_CEREMONY = Path("ceremony")
@@ -51,7 +51,9 @@ def init(
 def serve(
     folder: Folder,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="Port; 0 takes a free one.")] = 8650,
+    port: Annotated[
+        int, typer.Option("--port", envvar="CRYPTLET_MARKET_PORT", help="Port; 0 takes a free one.")
+    ] = 8650,
     database: Database = "",
     lifetime: Annotated[
         int, typer.Option("--lifetime", help="For how many seconds readers trust what is signed.")

@@ -28,7 +28,7 @@ from registry.names import parse_name
 
 FILE: Final = "registries.toml"
 ANY: Final = "*"
-HOME: Final = "CRYPTLET_HOME"
+HOME: Final = "CRYPTLET_MARKET_HOME"
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 
@@ -138,7 +138,7 @@ class Known:
 
 
 def folders(environ: Mapping[str, str] = os.environ) -> Folders:
-    """Returns a user's folders; ``CRYPTLET_HOME`` puts all three below one."""
+    """Returns a user's folders; ``CRYPTLET_MARKET_HOME`` puts all three below one."""
     home = environ.get(HOME)
     if home:
         return Folders(*(Path(home) / part for part in ("config", "state", "cache")))

@@ -11,6 +11,7 @@ from fabric.core.errors import CodeRevoked, FabricError, NotVouched, Refused, Re
 from fabric.core.ids import Measurement
 from fabric.invoke.watch import StandingWatch
 from fabric.store.store import Store, open_store
+from fabric.trust.standing import Registry as Registered
 from fabric.trust.standing import Standing, State
 from tests.support.proofs import sample_standing
 
@@ -55,6 +56,7 @@ class World:
 
     Attributes:
         ended: the bundles that were ended, in order.
+        met: the registries whose word was taken.
         fails: whether ending fails.
     """
 
@@ -63,9 +65,10 @@ class World:
     store: Store
     ended: list[Measurement] = field(default_factory=list)
     fails: bool = False
+    met: set[Registered] = field(default_factory=set)
 
     def watch(self) -> StandingWatch:
-        return StandingWatch(self.registry, self.store.standings, self.clock, self._end)
+        return StandingWatch(self.registry, self.store.standings, self.clock, self._end, self.met.add)
 
     async def _end(self, item: Standing) -> None:
         if self.fails:
@@ -86,6 +89,7 @@ async def _begun(world: World) -> StandingWatch:
     watch = world.watch()
     await watch.begin([CODE])
     watch.check_start(CODE)
+    assert {item.origin for item in world.met} == {"registry.example/log"}
     return watch
 
 
