@@ -104,13 +104,15 @@ def verify_reference(ref: str, *, lock: Path, rebuilds: int, as_json: bool) -> i
 
 
 def _shown(report: "Report", lock: Path) -> dict[str, object]:
+    from fabric.core.clock import utc_text
+
     found, standing = report.found, report.standing
     return {
         "ref": report.pin.ref,
         "measurement": report.pin.measurement.hex(),
         "publisher": found.listing.publication.signature.key.hex(),
         "log": f"{report.pin.origin}, entry {report.pin.position} of {found.checkpoint.size}",
-        "standing": f"{standing.state}, until {standing.expires}",
+        "standing": f"{standing.state}, until {utc_text(standing.expires)}",
         "rebuilds": sorted(found.listing.rebuilds),
         "asks for more": list(report.asks_for_more),
         "lock": str(lock),

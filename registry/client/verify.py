@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fabric.bundles.bundle import Bundle
+from fabric.core.clock import utc_text
 from fabric.core.errors import VerificationError
 from fabric.trust.standing import BINDS, Standing
 from registry.book.words import rank
@@ -71,7 +72,9 @@ def examine(reader: Reader, ref: Ref, lock: Lock, demands: Demands) -> Report:
     if standing is None or (standing.state, standing.position) != (turn.state, turn.position):
         raise VerificationError("standing", f"{item.ref}: the log says {turn.state}, the registry's word differs")
     if standing.state not in BINDS:
-        raise VerificationError("state", f"{item.ref} is {turn.state} since {turn.since}: {turn.reason}; take another")
+        raise VerificationError(
+            "state", f"{item.ref} is {turn.state} since {utc_text(turn.since)}: {turn.reason}; take another"
+        )
     _check_rebuilds(found, demands)
     capabilities = bundle.manifest.project.capabilities
     more = _more(capabilities, item.ref, lock)

@@ -26,6 +26,14 @@ def test_a_relay_of_ones_own(tmp_path: Path) -> None:
     assert _left(tmp_path) == []
 
 
+def test_the_marketplace(tmp_path: Path) -> None:
+    """One publishes to a served registry; another fabric runs it, pinned and verified, until it is revoked."""
+    own = {"CRYPTLET_GATEWAY__LISTEN": "127.0.0.1:0", "CRYPTLET_MARKET_PORT": "0"}
+    with Reader(tmp_path, own | {"CRYPTLET_MARKET_HOME": str(tmp_path / "home")}) as reader:
+        reader.follow(GUIDES / "marketplace.md")
+    assert _left(tmp_path) == []
+
+
 def _left(folder: Path) -> list[Path]:
     """Returns the processes that still run for a folder."""
     return [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(folder).encode() in _read(path)]

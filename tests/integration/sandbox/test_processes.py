@@ -90,6 +90,28 @@ async def test_closing_leaves_nothing(tmp_path: Path, plain: Bundle) -> None:
     assert opened() == descriptors
 
 
+async def test_a_bundle_that_is_ended_takes_its_running_containers_with_it(
+    tmp_path: Path, plain: Bundle, hostile: Bundle
+) -> None:
+    host = await ContainerHost.start(tmp_path, Limits(), SystemClock())
+    await host.run(hostile, b"t", [call("echo")])
+    await host.run(hostile, b"idle", [call("echo")])
+    assert await host.run(plain, b"t", [call("remember")]) == [Reply(b'{"n":1}')]
+    endless = call("loop", deadline_ms=600_000)
+    running = asyncio.ensure_future(host.run(hostile, b"t", [endless, call("echo")]))
+    await until(lambda: host._places[hostile.measurement, b"t"].users == 1)
+    await asyncio.sleep(0)
+    host.end(hostile.measurement)
+    lost, unbegun = await running
+    assert [reply.failure.code for reply in (lost, unbegun) if reply.failure] == ["container-lost", "container-lost"]
+    (later,) = await host.run(hostile, b"other", [call("echo")])
+    assert later.failure is not None
+    assert "unloaded the bundle" in later.failure.message
+    assert await host.run(plain, b"t", [call("remember")]) == [Reply(b'{"n":2}')]  # nobody else was hurt
+    assert {name for (name, _), place in host._places.items() if place.container is not None} == {plain.measurement}
+    await host.aclose()
+
+
 async def test_after_closing_nothing_starts_again(tmp_path: Path, plain: Bundle, hostile: Bundle) -> None:
     host = await ContainerHost.start(tmp_path, Limits(), SystemClock())
     await host.run(hostile, b"t", [call("echo")])
