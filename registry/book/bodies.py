@@ -135,7 +135,7 @@ class Rebuild:
 
 @dataclass(frozen=True)
 class Link:
-    """A publisher's key and a ledger account sign each other (docs/spec/accounts.md); the document holds both."""
+    """A publisher's key and a ledger account sign each other; the document holds both."""
 
     document: JsonObject
 
