@@ -33,6 +33,9 @@ _EXPIRED: Final = (
     "the registry's signing job is dead, or somebody keeps newer metadata back. Nothing new is trusted until it is"
     " signed again: ask the registry's operator, or take another mirror"
 )
+_KEPT: Final = (
+    "What was trusted before stays trusted until it expires; take another mirror, or ask the registry's operator"
+)
 _SPLIT: Final = (
     "The registry shows different people different logs: keep both checkpoints, tell its operator, trust neither"
 )
@@ -234,6 +237,6 @@ def _converted() -> Iterator[None]:
     except DownloadError as error:
         raise StoreError(f"the registry's metadata: {error}") from error
     except RepositoryError as error:
-        raise VerificationError("tuf", f"{error}; what was trusted before stays trusted until it expires") from error
+        raise VerificationError("tuf", f"the metadata here do not hold: {error}. {_KEPT}") from error
     except OSError as error:
         raise StoreError(f"the trusted state of the registry: {error}") from error
