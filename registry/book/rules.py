@@ -11,8 +11,7 @@
     them. Name and version were never given before, and the bundle is nowhere else.
 6.  ``change``: an owner deprecates, yanks, revokes, or takes the first two back; an authority puts a bundle into
     quarantine and takes it out; as many authorities as their threshold asks revoke. What is revoked stays so.
-7.  ``compromise``: another owner says it, or as many authorities as their threshold asks. ``since`` is no later
-    than the newest leaf.
+7.  ``compromise``: another owner says it, or as many authorities as their threshold asks. The last authority stays.
 8.  ``rebuild``: an owner of another namespace than the bundle's, once.
 9.  ``link``, ``service``: an owner; a service's name and version were never given before.
 """
@@ -209,8 +208,6 @@ def _compromise(case: _Case, body: Compromise) -> None:
     others = len(case.signers & (set(held.owners.keys) - {body.key}))
     if not others and not case.by_quorum:
         raise Refused(f"{case.place}: another owner must say so, or as many authorities as their threshold asks")
-    if body.since > case.book.logged:
-        raise Refused(f"{case.place}: since {body.since} lies after the newest entry, {case.book.logged}")
     if case.entry.namespace == ROOT and len(held.owners.keys) == 1:
         raise Refused("the registry's last authority cannot be taken away: add another one first")
 
