@@ -111,6 +111,8 @@ class Registry:
 
     async def _submit(self, entry: Entry) -> Outcome:
         position = await self.store.position_of(entry.digest)
+        if position is None:
+            position = self._published(entry)
         if position is not None:
             return Outcome(entry.digest, position)
         entry = await self._joined(entry)
@@ -126,6 +128,16 @@ class Registry:
             await self._keep(entry, missing or next(iter(files), None))
             return Outcome(entry.digest, None, lacks or f"the wheel file {missing.hex() if missing else ''}", missing)
         return Outcome(entry.digest, await self._append(entry, files))
+
+    def _published(self, entry: Entry) -> int | None:
+        """Returns where the very same release is, which an author repeats who heard no answer to the first."""
+        if not isinstance(entry.body, Release):
+            return None
+        publication = entry.body.publication
+        known = self.book.listings.get(publication.measurement)
+        if known is None or (known.namespace, known.publication.fields) != (entry.namespace, publication.fields):
+            return None
+        return known.position
 
     async def _joined(self, entry: Entry) -> Entry:
         """Returns the entry with the signatures that came before."""

@@ -176,6 +176,9 @@ async def test_a_version_is_never_given_twice_nor_bytes_to_two(tmp_path: Path) -
     async with served(tmp_path) as (house, _):
         await house.publish("acme", wheel(), ALICE)
         await house.claim("bobs", BOB)
+        first = house.registry.book.size
+        await house.publish("acme", wheel(), ALICE)  # the same again is what it was
+        assert house.registry.book.size == first
         with pytest.raises(Refused, match="stays so: give the bundle a new version"):
             await house.publish("acme", wheel(source="x = 1\n"), ALICE)
         with pytest.raises(Refused, match=r"these very bytes are published as acme/greeter@1\.0\.0 already"):
