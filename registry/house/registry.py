@@ -59,6 +59,7 @@ class Registry:
         leaves: the log.
         publisher: the static files.
         staged: wheel files whose release is not logged yet.
+        usage: how many anchored records were shown, by bundle and ledger, as of ``usage_until``, Unix seconds.
     """
 
     def __init__(self, store: Store, publisher: Publisher, clock: Clock, admit: Admit) -> None:
@@ -72,6 +73,9 @@ class Registry:
         self._admit = admit
         self._turn = asyncio.Lock()
         self._is_whole = False
+        self.usage: dict[Measurement, dict[str, int]] = {}
+        self.usage_until = 0
+        self._positions: dict[str, list[int]] = {}
         self._descriptions: dict[Measurement, str] = {}
         self.catalogue: Final = Catalogue(lambda: self.book, self._descriptions)
 
@@ -83,10 +87,16 @@ class Registry:
         """Says whether what is published is past half its life, which a living server never lets happen."""
         return self.seconds_left() * 2 < self.publisher.lifetime
 
+    def positions(self, namespace: str) -> list[int]:
+        """Returns where in the log the entries of a namespace are, in order."""
+        return list(self._positions.get(namespace, ()))
+
     async def load(self) -> None:
         """Reads the log and publishes what is not published; raises ``StoreError``, of a false log as ``replay``."""
         self.leaves = await self.store.leaves(0)
         self.book = await asyncio.to_thread(replay, self.book.origin, [decode_leaf(item) for item in self.leaves])
+        for position, leaf in enumerate(map(decode_leaf, self.leaves)):
+            self._positions.setdefault(leaf.entry.namespace, []).append(position)
         self._descriptions |= await self.store.descriptions()
         await self.refresh()
 
@@ -96,6 +106,7 @@ class Registry:
             await self._publish(None if not self._is_whole else [])
         now = self._clock.unix_seconds()
         await self.store.prune(now - WAIT_SECONDS, now)
+        self.usage, self.usage_until = await self.store.usage(), now
 
     async def submit(self, entry: Entry) -> Outcome:
         """Logs an entry, or keeps it waiting.
@@ -159,6 +170,7 @@ class Registry:
         position = self.book.size
         await self.store.append(position, entry.digest, leaf.encoded)
         self.leaves.append(leaf.encoded)
+        self._positions.setdefault(entry.namespace, []).append(position)
         await asyncio.to_thread(apply, self.book, leaf)
         try:
             await self._publish([leaf])

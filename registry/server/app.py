@@ -11,7 +11,9 @@ from starlette.routing import Mount
 
 from fabric.core.errors import FabricError
 from registry.house.registry import Registry
+from registry.pages.app import pages
 from registry.server.api import Api
+from registry.server.shelf import BookShelf
 from registry.server.static import static_routes
 
 REFRESH_SECONDS: Final = 300
@@ -31,7 +33,9 @@ def make_app(registry: Registry, refresh_seconds: float = REFRESH_SECONDS) -> St
             with suppress(asyncio.CancelledError):
                 await task
 
-    routes = [Mount("/api/v1", routes=Api(registry).routes()), *static_routes(registry.publisher.shelf.root)]
+    files = static_routes(registry.publisher.shelf.root)
+    for_people = pages(BookShelf(registry), registry.book.origin)  # the last, since it answers whatever is left
+    routes = [Mount("/api/v1", routes=Api(registry).routes()), *files, *for_people]
     return Starlette(routes=routes, lifespan=lifespan)
 
 

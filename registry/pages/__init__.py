@@ -1,0 +1,1 @@
+"""The registry's pages for people: made on the server, readable without JavaScript."""

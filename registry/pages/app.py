@@ -1,0 +1,214 @@
+"""Pages for people: server-rendered, readable without JavaScript, harmless whatever a publisher wrote.
+
+Every value goes through autoescape and ``text.visible``; a Content-Security-Policy loads the one stylesheet alone.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from fabric.core.errors import FabricError, NotFound
+from fabric.trust.standing import BINDS
+from registry.compare import Change, compare
+from registry.pages import readme, text
+from registry.pages.views import ReleaseView, Shelf
+from registry.schema import read_shape
+
+MAX_QUERY: Final = 200
+MAX_SAMPLE: Final = 8_192
+STYLESHEET: Final = "/static/pages.css"
+_PAGES: Final = 10_000
+_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none';"
+        " frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+_KINDS: Final = {"utility": "utility cryptlet", "contract": "contract cryptlet", "data": "data service"}
+_DETERMINISM: Final = {
+    "strict": "the same input and context give the same bytes on every machine",
+    "none": "no promise that two machines give the same",
+}
+_EFFECTS: Final = {
+    "deprecated": {
+        "headline": "choose another",
+        "effect": "It may still be bound and run.",
+        "advice": "New work should take a later release.",
+    },
+    "yanked": {
+        "headline": "no new bindings",
+        "effect": "Bindings that are there go on; no new one is made.",
+        "advice": "Move to a later release.",
+    },
+    "quarantined": {
+        "headline": "stopped for now",
+        "effect": "Nothing of it starts; what was asked for waits until the registry has looked at it.",
+        "advice": "Wait, or take another release.",
+    },
+    "revoked": {
+        "headline": "do not use it",
+        "effect": "Nothing of it starts, what ran was ended, and no result that is anchored later counts.",
+        "advice": "Bind another release; what was anchored before stays valid.",
+    },
+}
+_STEPS: Final = {
+    404: ("Look for a slip in the address: a full name is publisher/name.",),
+    400: ("Correct the address.",),
+    503: ("Try again in a moment: nothing was lost.",),
+}
+View = Callable[[Request], Awaitable[tuple[str, dict[str, Any]]]]
+
+
+class Pages:
+    """The pages over a shelf."""
+
+    def __init__(self, shelf: Shelf, site: str) -> None:
+        """Takes what is shown, and the registry's name."""
+        self._shelf = shelf
+        self._templates = _environment(site)
+
+    def routes(self) -> list[BaseRoute]:
+        """Returns the routes of the pages and of their stylesheet."""
+        table: tuple[tuple[str, View], ...] = (
+            ("/", self.front),
+            ("/search", self.search),
+            ("/cryptlets/{namespace}/{name}", self.cryptlet),
+            ("/cryptlets/{namespace}/{name}/{version}", self.release),
+            ("/namespaces/{namespace}", self.publisher),
+        )
+        return [
+            *(Route(path, partial(self._page, view), methods=["GET"]) for path, view in table),
+            Route(STYLESHEET, _stylesheet, methods=["GET"]),
+            Route("/{path:path}", partial(self._page, self.missing), methods=["GET"]),
+        ]
+
+    async def front(self, _: Request) -> tuple[str, dict[str, Any]]:
+        """The first page."""
+        return "front.html", {"view": self._shelf.front()}
+
+    async def search(self, request: Request) -> tuple[str, dict[str, Any]]:
+        """What a search finds."""
+        query = " ".join(request.query_params.get("q", "").split())[:MAX_QUERY]
+        number = request.query_params.get("page", "1")
+        page = int(number) if number.isascii() and number.isdecimal() and 0 < int(number[:6]) <= _PAGES else 1
+        return "search.html", {"query": query, "results": self._shelf.search(query, page)}
+
+    async def cryptlet(self, request: Request) -> tuple[str, dict[str, Any]]:
+        """All releases of a name."""
+        namespace, name = request.path_params["namespace"], request.path_params["name"]
+        view = self._shelf.cryptlet(namespace, name)
+        return "cryptlet.html", {"view": _there(view, f"{namespace}/{name}")}
+
+    async def release(self, request: Request) -> tuple[str, dict[str, Any]]:
+        """One release, compared with the one before it, or with another that is asked for."""
+        namespace, name, version = (request.path_params[part] for part in ("namespace", "name", "version"))
+        view = _there(self._shelf.release(namespace, name, version), f"{namespace}/{name}@{version}")
+        against = request.query_params.get("against", view.previous or "")[:MAX_QUERY] or None
+        other = self._shelf.release(namespace, name, against) if against else None
+        changes: tuple[Change, ...] = compare(other.terms, view.terms) if other else ()
+        return "release.html", {
+            "view": view,
+            "against": against,
+            "missing": against is not None and other is None,
+            "changes": changes,
+            "more": sum(change.is_alarming for change in changes),
+            **_rebuilds(view),
+        }
+
+    async def publisher(self, request: Request) -> tuple[str, dict[str, Any]]:
+        """A namespace."""
+        namespace = request.path_params["namespace"]
+        return "namespace.html", {"view": _there(self._shelf.publisher(namespace), namespace)}
+
+    async def missing(self, request: Request) -> tuple[str, dict[str, Any]]:
+        """No page."""
+        raise NotFound(f"there is no page at {request.url.path[:MAX_QUERY]}")
+
+    async def _page(self, view: View, request: Request) -> Response:
+        try:
+            name, values = await view(request)
+            return self._render(name, values, 200)
+        except FabricError as error:
+            status = 404 if isinstance(error, NotFound) else 503 if error.code == "store" else 400
+            return self._render("error.html", _told(error, status, request), status)
+
+    def _render(self, name: str, values: dict[str, Any], status: int) -> Response:
+        body = self._templates.get_template(name).render(**values)
+        return Response(body, status, _HEADERS, "text/html")
+
+
+def pages(shelf: Shelf, site: str) -> list[BaseRoute]:
+    """Returns the routes of the pages; the last of them answers every address that no other route knows."""
+    return Pages(shelf, site).routes()
+
+
+def _told(error: FabricError, status: int, request: Request) -> dict[str, Any]:
+    headline = {404: "There is no such page", 503: "Not just now"}.get(status, "That could not be read")
+    words = request.path_params.get("name") or request.path_params.get("namespace") or ""
+    return {
+        "status": status,
+        "headline": headline,
+        "detail": str(error),
+        "steps": _STEPS[status],
+        "look_for": words[:MAX_QUERY],
+    }
+
+
+def _rebuilds(view: ReleaseView) -> dict[str, int]:
+    said = [item for item in view.rebuilds if item.measurement is not None]
+    same = sum(item.measurement == view.measurement for item in said)
+    return {"same": same, "other": len(said) - same}
+
+
+def _there(view: Any, name: str) -> Any:  # noqa: ANN401 - whatever view it is
+    if view is None:
+        raise NotFound(f"nothing is published as {name[:MAX_QUERY]}")
+    return view
+
+
+def _environment(site: str) -> Environment:
+    made = Environment(
+        loader=PackageLoader("registry.pages"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        finalize=text.shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "counted": text.counted,
+        "machine": text.machine,
+        "moment": text.moment,
+        "span": text.span,
+        "shape": read_shape,
+        "readme": readme.render,
+        "bounded": lambda value: value[:MAX_SAMPLE],
+    }
+    made.globals |= {
+        "site": site,
+        "origin": site,
+        "stylesheet": STYLESHEET,
+        "max_query": MAX_QUERY,
+        "kinds": _KINDS,
+        "effects": _EFFECTS,
+        "determinism": _DETERMINISM,
+        "binds": tuple(BINDS),
+    }
+    return made
+
+
+async def _stylesheet(_: Request) -> Response:
+    headers = {"Cache-Control": "max-age=3600", "X-Content-Type-Options": "nosniff"}
+    return Response(_CSS, headers=headers, media_type="text/css")
+
+
+_CSS: Final = (Path(__file__).with_name("static") / "pages.css").read_bytes()
