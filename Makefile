@@ -8,6 +8,7 @@ BIN := .venv/bin
 ENVIRONMENT := .venv/.installed
 DEVNETS := deploy/devnets/node_modules/.installed
 POSTGRES := .venv/.postgresql
+CHROMIUM := .venv/.chromium
 CODE := fabric adapters registry cryptlets tests benchmarks deploy
 # git keeps no empty folder, so one of them may not be there yet.
 PRESENT = $(wildcard $(CODE))
@@ -49,7 +50,7 @@ help: ## what can be made
 demo: $(ENVIRONMENT) $(DEVNETS) ## the main job from end to end (ARGS="--json --out DIR")
 	@$(BIN)/cryptlet demo $(ARGS)
 
-test: test-unit $(DEVNETS) $(GETH) $(POSTGRES) ## every test: first the unit tests without network, then those on real parts
+test: test-unit $(DEVNETS) $(GETH) $(POSTGRES) $(CHROMIUM) ## every test: first the unit tests without network, then those on real parts
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "$(REAL)" $(ARGS)
 
 test-unit: $(ENVIRONMENT) ## the unit tests alone, in a namespace without network
@@ -108,6 +109,10 @@ $(ENVIRONMENT): requirements.lock bootstrap.lock pyproject.toml deploy/bootstrap
 
 $(DEVNETS): deploy/devnets/package-lock.json deploy/devnets/node.lock deploy/devnets/install.py | $(ENVIRONMENT)
 	$(BIN)/python deploy/devnets/install.py
+	@touch $@
+
+$(CHROMIUM): deploy/devnets/chromium.py | $(ENVIRONMENT)
+	$(BIN)/python deploy/devnets/chromium.py
 	@touch $@
 
 $(POSTGRES): deploy/devnets/postgresql.py | $(ENVIRONMENT)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from fabric.bundles.bundle import Bundle
 from fabric.bundles.manifest import Manifest
 from fabric.core.canonical import JsonObject
 
@@ -109,6 +110,13 @@ def terms_of(manifest: Manifest, *, licence: str = "", dependencies: tuple[Depen
         methods=tuple(_method(name, value) for name, value in sorted(manifest.methods.items())),
         dependencies=dependencies,
     )
+
+
+def terms_of_bundle(bundle: Bundle) -> Terms:
+    """Returns the terms of a bundle, with its licence and what it locks."""
+    project = bundle.manifest.project
+    locked = tuple(Dependency(item.name, item.version, item.digest) for item in project.dependencies)
+    return terms_of(bundle.manifest, licence=project.cryptlet.licence or "", dependencies=locked)
 
 
 def _method(name: str, value: JsonObject) -> MethodTerms:

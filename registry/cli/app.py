@@ -15,6 +15,7 @@ for command in (
     using.search,
     using.info,
     using.install,
+    using.diff,
 ):
     app.command()(command)
 for group in (owning.namespaces, owning.owners, serving.app):

@@ -24,6 +24,6 @@ def describe(found: Found, bundle: Bundle) -> dict[str, object]:
         "capabilities": list(project.capabilities),
         "determinism": project.determinism.mode,
         "price": f"{price.amount} {price.currency}" if price else "none",
-        "licence": getattr(project.cryptlet, "licence", None) or "none stated",
+        "licence": project.cryptlet.licence or "none stated",
         "rebuilds": sorted(item.rebuilds),
     }

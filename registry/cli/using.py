@@ -122,3 +122,34 @@ def _shown(report: "Report", lock: Path) -> dict[str, object]:
 def _plain(value: object) -> str:
     """Returns a registry's text without what moves a terminal's cursor."""
     return "".join(letter if letter.isprintable() else "?" for letter in str(value))[:200]
+
+
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="NAMESPACE/NAME@VERSION")],
+    after: Annotated[str, typer.Argument(metavar="B", help="NAMESPACE/NAME@VERSION, or a version of the same.")],
+    to: To = "",
+    as_json: AsJson = False,
+) -> int:
+    """Compare two verified releases: what the later asks for, costs and breaks. Exit code 3: somebody must agree."""
+    from dataclasses import asdict
+
+    from registry.compare import compare
+    from registry.terms import terms_of_bundle
+
+    full = after if "/" in after else f"{before.partition('@')[0]}@{after}"
+    found = []
+    for ref in (parse(before, needs_version=True), parse(full, needs_version=True)):
+        reader = reader_for(ref.namespace, to)
+        found.append(terms_of_bundle(reader.wheel(reader.resolve(ref.namespace, ref.name, ref.version))[1]))
+    changes = compare(*found)
+    if as_json:
+        show({"changes": [{**asdict(item), "must_agree": item.is_alarming} for item in changes]}, as_json=True)
+    elif changes:
+        table([[item.effect, item.part, item.subject, _step(item.before, item.after)] for item in changes])
+    else:
+        typer.echo("capabilities, hardware, price, methods, licence and dependencies are the same; the code may differ")
+    return 3 if any(item.is_alarming for item in changes) else 0
+
+
+def _step(before: str | None, after: str | None) -> str:
+    return f"{_plain(before or 'not there')} -> {_plain(after or 'gone')}"

@@ -34,7 +34,7 @@ from registry.pages.views import (
     VersionRow,
 )
 from registry.records import wheel_path
-from registry.terms import Dependency, HardwareTerms, Terms, terms_of
+from registry.terms import HardwareTerms, Terms, terms_of_bundle
 
 PAGE: Final = 20
 FRONT: Final = 8
@@ -93,7 +93,7 @@ class BookShelf:
             return self._service_name(namespace, name)
         shown = next((item for item in items if item.now.state in BINDS), None)
         bundle = self._bundle(shown or items[0])
-        terms = _terms(bundle)
+        terms = terms_of_bundle(bundle)
         return CryptletView(
             namespace=namespace,
             name=name,
@@ -126,7 +126,7 @@ class BookShelf:
             position=item.position,
             logged=item.logged,
             publisher=item.publication.signature.key.hex(),
-            terms=_terms(bundle),
+            terms=terms_of_bundle(bundle),
             rebuilds=tuple(self._rebuild(item, who, at) for who, at in sorted(item.rebuilds.items())),
             usage=self._usage([item]),
             versions=versions,
@@ -186,7 +186,7 @@ class BookShelf:
             version=publication.version,
             standing=_standing(item.now),
             logged=item.logged,
-            price=_terms(self._bundle(item)).price,
+            price=terms_of_bundle(self._bundle(item)).price,
             records=self._records(item),
         )
 
@@ -327,12 +327,6 @@ class BookShelf:
         return Listing(
             namespace, service.name, "data", data.description, service.version, row.standing, row.logged, None, 0
         )
-
-
-def _terms(bundle: Bundle) -> Terms:
-    project = bundle.manifest.project
-    locked = tuple(Dependency(item.name, item.version, item.digest) for item in project.dependencies)
-    return terms_of(bundle.manifest, licence=project.cryptlet.licence or "", dependencies=locked)
 
 
 def _row(item: Listed) -> VersionRow:

@@ -35,6 +35,7 @@ COMMANDS: Final = (
     "demo",
     "deprecate",
     "devnet",
+    "diff",
     "doctor",
     "info",
     "install",
