@@ -91,11 +91,18 @@ def publish(
     namespace: Annotated[str, typer.Option("--namespace", help="Publish to a served registry, under this one.")] = "",
     stage: Annotated[bool, typer.Option("--stage", help="Have it wait for a second key: `cryptlet promote`.")] = False,
     to: Annotated[str, typer.Option("--to", help="Name of the served registry, where several are known.")] = "",
+    oidc: Annotated[
+        Path | None, typer.Option("--oidc", help="File with an OIDC token: stages the wheel for an owner's key.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Sign a bundle with the publisher's key and publish it: to a folder, or under a namespace of a served registry."""
     if namespace:
-        from registry.cli.releasing import publish_served
+        from registry.cli.releasing import publish_served, stage_by_token
+
+        if oidc is not None:
+            stage_by_token(wheel, namespace, oidc, to, as_json=as_json)
+            return
 
         publish_served(wheel, namespace, key, (to, stage), as_json=as_json)
         return

@@ -140,9 +140,13 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Sign what waits for a second key: a staged release, a transfer. Its wheel is measured again first."""
-    from registry.cli.signing import check_before_signing
+    from registry.cli.signing import check_before_signing, sign_staged
 
     api = api_for("", to or _only())
+    staged = api.staged(entry)
+    if staged is not None:
+        sign_staged(api, entry, staged, (key, wheel), as_json=as_json)
+        return
     waiting = api.waiting(entry)
     shown = check_before_signing(api, waiting, wheel)
     own = open_own_key(key)

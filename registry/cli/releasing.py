@@ -43,6 +43,21 @@ def publish_served(wheel: Path, namespace: str, key: Path, how: tuple[str, bool]
     told(outcome, as_json=as_json, done="published", ref=ref, measurement=bundle.measurement.hex())
 
 
+def stage_by_token(wheel: Path, namespace: str, token: Path, to: str, *, as_json: bool) -> None:
+    """Brings a wheel with an OIDC token; an owner signs it by ``cryptlet promote``."""
+    from fabric.core.errors import NotFound
+    from registry.cli.common import show
+    from registry.cli.signing import read_wheel
+
+    try:
+        text = token.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotFound(f"{token}: no token can be read: {error}") from error
+    told = api_for(namespace, to).stage(namespace, text, read_wheel(wheel))
+    show({name: told.get(name) for name in ("ref", "measurement", "digest")}, as_json=as_json)
+    typer.echo(f"an owner signs it by: cryptlet promote {told.get('digest')} --key FILE", err=True)
+
+
 def deprecate(
     ref: RefArgument, reason: Reason, key: KeyFile = DEFAULT_KEY, to: To = "", as_json: AsJson = False
 ) -> None:

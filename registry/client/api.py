@@ -109,6 +109,23 @@ class Api:
             raise VerificationError("registry", f"asked for entry {digest}, was given {entry.digest.hex()}")
         return entry
 
+    def stage(self, namespace: str, token: str, wheel: bytes) -> JsonObject:
+        """Brings a wheel with a token; returns what the registry calls it; raises ``Unauthenticated`` and others."""
+        status, data = self._web.ask(
+            "POST", f"api/v1/staged/{namespace}", wheel, headers={"Authorization": f"Bearer {token.strip()}"}
+        )
+        return self._read(status, data, "staged")
+
+    def staged(self, digest: str) -> tuple[str, JsonObject] | None:
+        """Returns namespace and body of what a token brought, None where the digest names an entry."""
+        value = self._get(f"api/v1/pending/{parse_word(digest, 'digest').hex()}")
+        body = value.get("body")
+        if value.get("kind") != "staged" or not isinstance(body, dict):
+            return None
+        if sha256(canonical.encode(body)).hex() != digest:
+            raise VerificationError("registry", f"asked for {digest}, was given another")
+        return str(value.get("namespace")), body
+
     def waiting_wheel(self, digest: str) -> bytes:
         """Returns the wheel file of a release that waits; raises ``NotFound`` and ``StoreError``."""
         return self._web.read(f"api/v1/pending/{parse_word(digest, 'digest').hex()}/wheel", MAX_WHEEL_BYTES)
@@ -132,6 +149,9 @@ class Api:
 
     def _ask(self, method: str, path: str, body: bytes | None) -> JsonObject:
         status, data = self._web.ask(method, path, body)
+        return self._read(status, data, path)
+
+    def _read(self, status: int, data: bytes, path: str) -> JsonObject:
         try:
             value = canonical.decode_object(data)
         except Malformed as error:

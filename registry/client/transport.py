@@ -19,6 +19,7 @@ from fabric.core.clock import Clock, SystemClock
 from fabric.core.errors import ConfigError, NotFound, Oversize, StoreError
 
 DEADLINE_SECONDS: Final = 30.0
+MAX_ANSWER: Final = 4 << 20
 _CONNECT_SECONDS: Final = 5.0
 _READ_SECONDS: Final = 10.0
 _CHUNK: Final = 65_536
@@ -93,23 +94,29 @@ class Web:
 
     def read(self, path: str, limit: int) -> bytes:
         """Returns a file; see ``Source.read``."""
-        status, data = self._exchange("GET", path, None, limit)
+        status, data = self._exchange("GET", path, (None, {}), limit)
         if status == _NOT_FOUND:
             raise NotFound(f"{self.name} has no {path}")
         if status != _OK:
             raise StoreError(f"{self.name}/{path}: status {status}")
         return _within(data, limit, f"{self.name}/{path}")
 
-    def ask(self, method: str, path: str, body: bytes | JsonObject | None, limit: int = 1 << 20) -> tuple[int, bytes]:
+    def ask(
+        self, method: str, path: str, body: bytes | JsonObject | None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, bytes]:
         """Asks the registry's API; returns status and body; raises ``Oversize`` and ``StoreError`` as ``read``."""
+        limit = MAX_ANSWER
         data = canonical.encode(body) if isinstance(body, dict) else body
-        status, answer = self._exchange(method, path, data, limit)
+        status, answer = self._exchange(method, path, (data, headers or {}), limit)
         return status, _within(answer, limit, f"{self.name}/{path}")
 
-    def _exchange(self, method: str, path: str, body: bytes | None, limit: int) -> tuple[int, bytes]:
+    def _exchange(
+        self, method: str, path: str, sent: tuple[bytes | None, Mapping[str, str]], limit: int
+    ) -> tuple[int, bytes]:
+        body, more = sent
         url = f"{self.name}/{path}"
         end = self._clock.monotonic_seconds() + self._deadline
-        headers: Mapping[str, str] = {"Accept-Encoding": "identity"}  # the limit counts what is sent
+        headers = {**more, "Accept-Encoding": "identity"}  # the limit counts what is sent
         try:
             answer = self._pool.request(method, url, body=body, headers=headers, preload_content=False, redirect=False)
             try:

@@ -168,6 +168,9 @@ class Registry:
             self._show_wheel(digest)
         leaf = Leaf(entry, max(self._clock.unix_seconds(), self.book.logged))
         position = self.book.size
+        for item in await self.store.pending():
+            if item.kind != "entry" and item.wheel in files:
+                await self.store.drop_pending(item.digest)  # an owner signed what a token had brought
         await self.store.append(position, entry.digest, leaf.encoded)
         self.leaves.append(leaf.encoded)
         self._positions.setdefault(entry.namespace, []).append(position)

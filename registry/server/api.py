@@ -8,13 +8,14 @@ from starlette.routing import BaseRoute, Route
 
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject, JsonValue
-from fabric.core.errors import NotFound
+from fabric.core.errors import NotFound, Unauthenticated
 from fabric.core.ids import Digest, parse_word
 from registry.book.bodies import MAX_WHEEL_BYTES
 from registry.book.book import Holding, Listing
 from registry.book.entry import MAX_ENTRY_BYTES, decode_entry
 from registry.book.words import rank
 from registry.house.registry import Outcome, Registry
+from registry.house.staging import Staging
 from registry.house.store import Pending
 from registry.names import parse_name
 from registry.server.answers import Endpoint, answer, guarded, read_body
@@ -26,9 +27,10 @@ _ACCEPTED: Final = 202
 class Api:
     """The endpoints over one registry."""
 
-    def __init__(self, registry: Registry) -> None:
-        """Takes the registry."""
+    def __init__(self, registry: Registry, staging: Staging) -> None:
+        """Takes the registry, and who takes in what tokens bring."""
         self._registry = registry
+        self._staging = staging
 
     def routes(self) -> list[BaseRoute]:
         """Returns the routes below ``/api/v1``."""
@@ -42,6 +44,7 @@ class Api:
             ("GET", "/pending/{digest}/wheel", self.pending_wheel),
             ("POST", "/entries", self.submit),
             ("PUT", "/wheels/{digest}", self.take_wheel),
+            ("POST", "/staged/{namespace}", self.stage),
         )
         return [Route(path, guarded(endpoint), methods=[method]) for method, path, endpoint in table]
 
@@ -105,6 +108,17 @@ class Api:
         """Takes in the wheel file that a release waits for."""
         digest = Digest(parse_word(request.path_params["digest"], "digest"))
         return _outcome(await self._registry.take_wheel(digest, await read_body(request, MAX_WHEEL_BYTES)))
+
+    async def stage(self, request: Request) -> Response:
+        """Takes in a wheel from whoever holds a token that the namespace trusts; an owner signs it later."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.casefold() != "bearer":
+            raise Unauthenticated("expected the header Authorization: Bearer TOKEN")
+        namespace = parse_name(request.path_params["namespace"], "namespace")
+        staged = await self._staging.stage(namespace, token, await read_body(request, MAX_WHEEL_BYTES))
+        title = f"{namespace}/{staged.bundle.manifest.title}"
+        measurement = staged.bundle.measurement.hex()
+        return answer({"digest": staged.digest.hex(), "ref": title, "measurement": measurement}, _ACCEPTED)
 
     async def _waiting(self, request: Request) -> Pending:
         digest = Digest(parse_word(request.path_params["digest"], "digest"))

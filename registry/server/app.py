@@ -9,8 +9,11 @@ import structlog
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from fabric.core.clock import SystemClock
 from fabric.core.errors import FabricError
 from registry.house.registry import Registry
+from registry.house.staging import Staging
+from registry.identity.issuer_keys import IssuerKeys
 from registry.pages.app import pages
 from registry.server.api import Api
 from registry.server.shelf import BookShelf
@@ -20,8 +23,14 @@ REFRESH_SECONDS: Final = 300
 _log = structlog.get_logger(__name__)
 
 
-def make_app(registry: Registry, refresh_seconds: float = REFRESH_SECONDS) -> Starlette:
-    """Returns the application over a loaded registry; it renews what expires every ``refresh_seconds``."""
+def make_app(registry: Registry, refresh_seconds: float = REFRESH_SECONDS, *, is_local: bool = False) -> Starlette:
+    """Returns the application over a loaded registry.
+
+    Args:
+        registry: the registry.
+        refresh_seconds: how often it renews what expires.
+        is_local: whether it is for this machine alone, so that issuers of tokens may be on it too.
+    """
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -33,9 +42,11 @@ def make_app(registry: Registry, refresh_seconds: float = REFRESH_SECONDS) -> St
             with suppress(asyncio.CancelledError):
                 await task
 
+    clock = SystemClock()
     files = static_routes(registry.publisher.shelf.root)
     for_people = pages(BookShelf(registry), registry.book.origin)  # the last, since it answers whatever is left
-    routes = [Mount("/api/v1", routes=Api(registry).routes()), *files, *for_people]
+    api = Api(registry, Staging(registry, IssuerKeys(clock, loopback=is_local), clock))
+    routes = [Mount("/api/v1", routes=api.routes()), *files, *for_people]
     return Starlette(routes=routes, lifespan=lifespan)
 
 

@@ -14,6 +14,7 @@ from registry.house.founding import open_house
 from registry.server.app import make_app
 
 _MAX_CONNECTIONS = 256
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def run(folder: Path, address: tuple[str, int], database: str, lifetime: int) -> None:
@@ -31,7 +32,7 @@ async def _serve(folder: Path, address: tuple[str, int], database: str, lifetime
         try:
             await registry.load()
             config = uvicorn.Config(
-                make_app(registry, max(1, lifetime // 12)),
+                make_app(registry, max(1, lifetime // 12), is_local=address[0] in _LOOPBACK),
                 log_level="warning",
                 access_log=False,
                 server_header=False,
