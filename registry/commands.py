@@ -106,6 +106,10 @@ def publish(
 
         publish_served(wheel, namespace, key, (to, stage), as_json=as_json)
         return
+    _publish_folder(wheel, registry, (key, binding), as_json=as_json)
+
+
+def _publish_folder(wheel: Path, registry: Path, how: tuple[Path, Path | None], *, as_json: bool) -> None:
     from fabric.bundles.bundle import read_bundle
     from fabric.core.errors import Malformed, NotFound
     from registry.beside import wheels_beside
@@ -114,6 +118,7 @@ def publish(
     from registry.publish import open_publisher
     from registry.publish import publish as publish_bundle
 
+    key, binding = how
     try:
         data = wheel.read_bytes()
     except OSError as error:

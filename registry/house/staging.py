@@ -9,6 +9,7 @@ from typing import Final
 
 from fabric.bundles.bundle import Bundle, read_bundle
 from fabric.core import canonical
+from fabric.core.canonical import JsonObject
 from fabric.core.clock import Clock
 from fabric.core.errors import Refused, Unauthenticated
 from fabric.core.ids import Digest, sha256
@@ -68,8 +69,8 @@ class Staging:
             raise Unauthenticated("the token was used before: ask its issuer for a new one")
         bundle = await asyncio.to_thread(read_bundle, wheel)
         provenance = _provenance(claims, trusted)
-        body = {"provenance": {**provenance}, "size": len(wheel), "wheel": bundle.wheel_digest.hex()}
-        return Staged(await self._keep(namespace, canonical.encode(body), wheel), bundle, provenance)
+        body = canonical.encode(_body(bundle, len(wheel), provenance))
+        return Staged(await self._keep(namespace, body, wheel), bundle, provenance)
 
     async def _keep(self, namespace: str, body: bytes, wheel: bytes) -> Digest:
         store = self._registry.store
@@ -79,6 +80,10 @@ class Staging:
         self._registry.staged.put(wheel_path(digest), wheel)
         await store.put_pending(Pending(name, STAGED, namespace, body, digest, self._clock.unix_seconds()))
         return name
+
+
+def _body(bundle: Bundle, size: int, provenance: dict[str, str]) -> JsonObject:
+    return {"provenance": {**provenance}, "size": size, "wheel": bundle.wheel_digest.hex()}
 
 
 def _provenance(claims: Claims, trusted: list[TrustedIssuer]) -> dict[str, str]:
