@@ -132,12 +132,14 @@ def admit_all(book: Book, entry: Entry) -> None:
 
 
 @asynccontextmanager
-async def opened(folder: Path, clock: Clock | None = None, lifetime: int = 3_600) -> AsyncIterator[House]:
+async def opened(
+    folder: Path, clock: Clock | None = None, lifetime: int = 3_600, database: str = ""
+) -> AsyncIterator[House]:
     """Opens the registry of a folder, which is founded if it is not there."""
     clock = clock or SystemClock()
     if not (folder / "registry").exists():
-        await found(Plan(folder / "registry", folder / "ceremony", ORIGIN), clock)
-    with open_house(folder / "registry", clock, admit_all, lifetime=lifetime) as registry:
+        await found(Plan(folder / "registry", folder / "ceremony", ORIGIN, database=database), clock)
+    with open_house(folder / "registry", clock, admit_all, database, lifetime) as registry:
         try:
             await registry.load()
             yield House(folder, registry, clock, open_keys(folder / "ceremony", "authority"))

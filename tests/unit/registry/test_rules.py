@@ -1,0 +1,230 @@
+"""The rules of the log, by their numbers in docs/spec/registry.md, section 3: what each lets through and what not."""
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from fabric.core import canonical
+from fabric.core.errors import FabricError, Malformed, NotFound, Refused
+from fabric.core.ids import Measurement
+from fabric.trust.schemes import Signature
+from fabric.trust.standing import State
+from registry.book.bodies import Claim, Compromise, Rebuild, Release, Service
+from registry.book.book import Book
+from registry.book.entry import ROOT, Entry, Leaf, decode_entry, decode_leaf
+from registry.book.replay import replay, replay_some
+from registry.book.rules import Unsigned, check
+from tests.support.books import AUTHORITIES, GREETER, change, entry, founded, log, published
+from tests.support.registries import ALICE, BOB, MALLORY, ORIGIN, Person, owners, release
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ONE, TWO, THREE = AUTHORITIES
+OTHER: Final = Measurement(b"\x07" * 32)
+
+
+def test_1_only_the_next_number_of_this_log() -> None:
+    book = founded()
+    for number in (0, 2):
+        late = Entry(ORIGIN, "acme", number, owners(ALICE, BOB)).signed_by(ALICE.key.public, ALICE.key.sign)
+        with pytest.raises(Refused, match=rf"has 1 entries, this one is signed as number {number}: somebody else was"):
+            check(book, late)
+    foreign = Entry("registry.test/two", "acme", 1, owners(BOB)).signed_by(ALICE.key.public, ALICE.key.sign)
+    with pytest.raises(Refused, match=r"signed for the log 'registry.test/two', this one is 'registry.test/one'"):
+        check(book, foreign)
+
+
+def test_2_every_signature_holds_and_counts() -> None:
+    book = founded()
+    good = entry(book, "acme", owners(ALICE, BOB), [ALICE])
+    with pytest.raises(Malformed, match="does not hold"):
+        check(book, good.with_signatures([Signature("ed25519", BOB.key.public, bytes(64))]))
+    with pytest.raises(Refused, match="neither owns it nor is an authority"):
+        check(book, entry(book, "acme", owners(ALICE, BOB), [ALICE, MALLORY]))
+    with pytest.raises(Refused, match="nobody signed it"):
+        check(book, entry(book, "acme", owners(ALICE, BOB), []))
+
+
+def test_3_a_claim_is_approved_once_and_for_ever() -> None:
+    book = founded()
+    with pytest.raises(Unsigned, match="waits for its approval: 1 of 2 authorities signed"):
+        log(book, "bobs", Claim(owners(BOB)), BOB, ONE)
+    with pytest.raises(Unsigned, match="1 of the 2 new owners"):
+        log(book, "bobs", Claim(owners(BOB, MALLORY, threshold=2)), BOB, ONE, TWO)
+    log(book, "bobs", Claim(owners(BOB)), BOB, ONE, TWO)
+    again = entry(book, "bobs", Claim(owners(MALLORY)), [MALLORY, ONE, TWO])
+    with pytest.raises(Refused, match="was claimed at position 2 and is given to nobody else"):
+        check(book, again)
+    with pytest.raises(Refused, match="first entry is the claim of 'registry', not of 'acme'"):
+        log(Book(ORIGIN), "acme", Claim(owners(ALICE)), ALICE)
+    with pytest.raises(Refused, match="without a key"):
+        log(book, "empty", Claim(owners(threshold=0)), ONE, TWO)
+
+
+def test_4_owners_change_by_both_sides() -> None:
+    book = founded()
+    log(book, "acme", owners(ALICE, BOB, threshold=2), ALICE, BOB)
+    with pytest.raises(Unsigned, match="1 of the 2 owners signed"):
+        log(book, "acme", owners(ALICE), ALICE)
+    with pytest.raises(Unsigned, match="0 of the 1 new owners signed"):
+        log(book, "acme", owners(MALLORY), ALICE, BOB)
+    log(book, "acme", owners(BOB), ALICE, BOB)
+    with pytest.raises(Refused, match="0 of the 1 owners signed"):
+        log(book, "acme", owners(ALICE), ALICE)
+    with pytest.raises(Refused, match="cannot be closed"):
+        log(book, ROOT, owners(threshold=0), ONE, TWO)
+    with pytest.raises(NotFound, match=r"nobody has claimed the namespace 'acne'.*did you mean 'acme'"):
+        log(book, "acne", owners(ALICE), ONE)
+
+
+def test_5_a_release_by_owners_of_a_new_name_and_new_bytes() -> None:
+    book = founded()
+    body = release(GREETER["1.0.0"], ALICE)
+    with pytest.raises(Refused, match=r"the publication is signed by .*, no owner of it"):
+        log(book, "acme", release(GREETER["1.0.0"], MALLORY), ALICE)
+    with pytest.raises(Unsigned, match="1 of the 2 owners"):
+        log(book, "acme", release(GREETER["1.0.0"], ALICE, staged=True), ALICE)
+    log(book, "acme", body, ALICE)
+    with pytest.raises(Refused, match=r"is measurement [0-9a-f]{64} and stays so"):
+        log(book, "acme", body, ALICE)
+    log(book, "bobs", Claim(owners(BOB)), BOB, ONE, TWO)
+    with pytest.raises(Refused, match=r"these very bytes are published as acme/greeter@1\.0\.0 already"):
+        log(book, "bobs", release(GREETER["1.0.0"], BOB), BOB)
+
+
+def test_5_two_owners_of_a_threshold_sign_entry_and_publication_together() -> None:
+    book = founded()
+    log(book, "acme", owners(ALICE, BOB, threshold=2), ALICE, BOB)
+    log(book, "acme", release(GREETER["1.0.0"], ALICE), BOB)
+    (item,) = book.listings.values()
+    assert item.signers == {ALICE.key.public, BOB.key.public}
+
+
+STATES: Final = tuple(State)
+OWNER, AUTHORITY, QUORUM = (ALICE,), (ONE,), (ONE, TWO)
+
+
+def _allowed(before: State, after: State, who: tuple[Person, ...]) -> bool:
+    """The table of the spec, spelled otherwise than the code."""
+    if before is State.REVOKED:
+        return False
+    if after is State.REVOKED:
+        return who in (OWNER, QUORUM)
+    touches_quarantine = before is State.QUARANTINED or after is State.QUARANTINED
+    return who in (AUTHORITY, QUORUM) if touches_quarantine else who == OWNER
+
+
+@pytest.mark.parametrize("who", [OWNER, AUTHORITY, QUORUM], ids=["owner", "authority", "quorum"])
+@pytest.mark.parametrize("after", STATES)
+@pytest.mark.parametrize("before", STATES)
+def test_6_who_may_change_which_state(before: State, after: State, who: tuple[Person, ...]) -> None:
+    book = founded()
+    measurement = published(book)
+    if before is not State.ACTIVE:
+        log(book, "acme", change(measurement, before), *(QUORUM if before is State.QUARANTINED else OWNER))
+    allowed = before is not after and _allowed(before, after, who)
+    if allowed:
+        log(book, "acme", change(measurement, after), *who)
+        assert book.listings[measurement].now.state is after
+        return
+    with pytest.raises(Refused):
+        log(book, "acme", change(measurement, after), *who)
+    assert book.listings[measurement].now.state is before
+
+
+def test_6_only_a_bundle_of_the_namespace() -> None:
+    book = founded()
+    measurement = published(book)
+    log(book, "bobs", Claim(owners(BOB)), BOB, ONE, TWO)
+    with pytest.raises(Refused, match=r"the bundle [0-9a-f]{64} is acme/greeter@1\.0\.0"):
+        log(book, "bobs", change(measurement, "revoked"), BOB)
+    with pytest.raises(NotFound, match="no bundle of measurement"):
+        log(book, "bobs", change(OTHER, "revoked"), BOB)
+
+
+def test_7_a_lost_key_ends_what_it_signed_since() -> None:
+    book = founded()
+    log(book, "acme", owners(ALICE, BOB), ALICE)
+    early, late = published(book, "1.0.0"), published(book, "1.1.0")
+    since = book.listings[late].logged
+    by_bob = published(book, "2.0.0", BOB)
+    for people in [(ALICE,), (ONE,)]:
+        with pytest.raises(Refused, match="another owner must say so, or as many authorities"):
+            log(book, "acme", Compromise(ALICE.key.public, since), *people)
+    log(book, "acme", Compromise(ALICE.key.public, since), BOB)
+    states = [book.listings[item].now.state for item in (early, late, by_bob)]
+    assert states == [State.ACTIVE, State.REVOKED, State.ACTIVE]
+    assert book.holdings["acme"].owners == owners(BOB)
+    with pytest.raises(Refused, match="owns it no more, it is in wrong hands"):
+        log(book, "acme", change(early, "yanked"), ALICE)
+    with pytest.raises(Refused, match="is in wrong hands since"):
+        log(book, "acme", owners(ALICE, BOB), BOB)
+
+
+def test_7_authorities_take_the_last_key_and_close_the_namespace() -> None:
+    book = founded()
+    log(book, "acme", Compromise(ALICE.key.public, 0), ONE, TWO)
+    assert book.holdings["acme"].owners == owners(threshold=0)
+    with pytest.raises(Refused, match="its owners: none, it is closed"):
+        published(book)
+
+
+def test_7_the_last_authority_stays() -> None:
+    book = Book(ORIGIN)
+    log(book, ROOT, Claim(owners(ONE)), ONE)
+    with pytest.raises(Refused, match=r"another owner must say so|last authority"):
+        log(book, ROOT, Compromise(ONE.key.public, 0), ONE)
+
+
+def test_8_somebody_else_vouches_once() -> None:
+    book = founded()
+    measurement = published(book)
+    with pytest.raises(Refused, match="is its own; a rebuild is somebody else's word"):
+        log(book, "acme", Rebuild(measurement), ALICE)
+    log(book, "bobs", Claim(owners(BOB)), BOB, ONE, TWO)
+    log(book, "bobs", Rebuild(measurement), BOB)
+    assert book.listings[measurement].rebuilds == {"bobs": 4}
+    with pytest.raises(Refused, match=r"has vouched for acme/greeter@1.0.0 before"):
+        log(book, "bobs", Rebuild(measurement), BOB)
+
+
+def test_9_a_service_is_listed_once() -> None:
+    book = founded()
+    log(book, "acme", Service("rates", "1.0.0", {}), ALICE)
+    with pytest.raises(Refused, match=r"acme/rates@1\.0\.0 is listed and stays as it is"):
+        log(book, "acme", Service("rates", "1.0.0", {"x": 1}), ALICE)
+    with pytest.raises(Unsigned, match="0 of the 1 owners"):
+        log(book, "acme", Service("rates", "1.1.0", {}), ONE)
+
+
+def test_a_refused_entry_changes_nothing_and_a_partial_reader_sees_the_same() -> None:
+    book, leaves = Book(ORIGIN), []
+    script: list[Callable[[], object]] = [
+        lambda: leaves.append(log(book, ROOT, Claim(owners(*AUTHORITIES, threshold=2)), *AUTHORITIES)),
+        lambda: leaves.append(log(book, "acme", Claim(owners(ALICE, BOB)), ALICE, ONE, TWO)),
+        lambda: leaves.append(log(book, "acme", release(GREETER["1.0.0"], ALICE), ALICE)),
+        lambda: log(book, "acme", release(GREETER["1.1.0"], MALLORY), MALLORY),
+        lambda: leaves.append(log(book, "acme", release(GREETER["1.1.0"], BOB), BOB)),
+        lambda: leaves.append(log(book, "acme", Compromise(BOB.key.public, 0), ALICE)),
+        lambda: log(book, "acme", release(GREETER["2.0.0"], BOB), BOB),
+    ]
+    for step in script:
+        try:
+            step()
+        except FabricError:
+            continue
+    whole = replay(ORIGIN, leaves)
+    assert (whole.size, whole.holdings, whole.listings) == (book.size, book.holdings, book.listings)
+    first = next(iter(book.listings))
+    some = replay_some(ORIGIN, [(at, leaf) for at, leaf in enumerate(leaves) if at != 3])
+    assert some.listings[first].now == book.listings[first].now
+    assert some.holdings["acme"].owners == book.holdings["acme"].owners
+
+
+def test_leaves_and_entries_read_back() -> None:
+    book = founded()
+    body = release(GREETER["1.0.0"], ALICE, staged=True)
+    made = entry(book, "acme", Release(body.publication, body.size, staged=True, provenance={"a": "b"}), [ALICE])
+    assert decode_entry(canonical.encode(made.to_json())) == made
+    assert decode_leaf(Leaf(made, 7).encoded) == Leaf(made, 7)
