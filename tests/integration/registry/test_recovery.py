@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -18,6 +19,8 @@ from tests.support.postgres import Server
 from tests.support.registries import ALICE, ORIGIN, opened, wheel
 
 pytestmark = [pytest.mark.e2e]
+
+LATER: Final = 2**40
 
 
 async def _published(folder: Path) -> None:
@@ -153,8 +156,8 @@ async def test_a_registry_in_postgresql(tmp_path: Path, server: Server) -> None:
     async with opened(tmp_path, database=url) as house:
         await house.claim("acme", ALICE)
         await house.publish("acme", wheel(), ALICE)
-        assert await house.registry.store.use_token("one", 10)
+        assert await house.registry.store.use_token("one", LATER)
     async with opened(tmp_path, database=url) as house:
-        assert not await house.registry.store.use_token("one", 10)
+        assert not await house.registry.store.use_token("one", LATER)
         audit(house.reader(), lambda _: None)
         assert (house.registry.book.size, house.registry.book.origin) == (3, ORIGIN)
