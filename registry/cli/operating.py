@@ -8,11 +8,13 @@ import typer
 from fabric.core.clock import SystemClock
 from fabric.core.errors import ConfigError, Malformed, NotFound, VerificationError
 from fabric.trust.checkpoint import open_note
+from fabric.trust.policy import Policy
 from fabric.trust.standing import State
 from registry.book.bodies import Change, Claim
 from registry.book.entry import decode_leaf, parse_entry
 from registry.book.replay import replay
 from registry.cli.common import known, parse, show, table, told
+from registry.client.anchors import check_anchors
 from registry.client.api import Api
 from registry.client.audit import audit, compare_views
 from registry.client.mirror import mirror
@@ -24,6 +26,7 @@ from registry.house.founding import DATABASE, rotate_online, rotate_root
 from registry.house.store import open_store
 from registry.log.paths import CHECKPOINT
 from registry.log.tree import read_entries, root_of
+from registry.server.run import read_policy
 from registry.tuf.keys import open_key, open_keys
 
 _NOTE_BYTES = 16_384
@@ -80,11 +83,13 @@ def mirror_registry(name: str, folder: Path) -> None:
     mirror(mine.open(name), open_location(mine.entry(name).url), folder, typer.echo)
 
 
-def audit_registry(name: str, against: list[str]) -> None:
-    """Audits a registry, and compares it with other sources of its log."""
+def audit_registry(name: str, against: list[str], policy: Path | None) -> None:
+    """Audits a registry, and compares it with other sources of its log and with what ledgers hold."""
     mine = known()
     reader = mine.open(name)
     audit(reader, typer.echo)
+    if policy is not None:
+        typer.echo(check_anchors(reader, _policy(policy)))
     for number, place in enumerate(against):
         other = _other(name, place, number)
         other.refresh()
@@ -133,6 +138,12 @@ async def _fill(folder: Path, database: str, leaves: list[bytes]) -> None:
         await store.append_all(0, [(decode_leaf(leaf).entry.digest, leaf) for leaf in leaves])
     finally:
         await store.aclose()
+
+
+def _policy(path: Path) -> Policy:
+    found = read_policy(path)
+    assert found is not None  # noqa: S101 - a path was given
+    return found
 
 
 def _other(name: str, place: str, number: int) -> Reader:

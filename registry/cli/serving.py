@@ -58,11 +58,21 @@ def serve(
     lifetime: Annotated[
         int, typer.Option("--lifetime", help="For how many seconds readers trust what is signed.")
     ] = 3_600,
+    fabric: Annotated[
+        Path, typer.Option("--anchor-state", help="State folder of a fabric that anchors the log's checkpoints.")
+    ] = Path(".state"),
+    anchor_binding: Annotated[
+        str, typer.Option("--anchor-binding", help="Its binding of the fingerprint cryptlet; empty anchors nothing.")
+    ] = "",
+    anchor_seconds: Annotated[int, typer.Option("--anchor-seconds", help="How often.")] = 600,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", help="Count records as usage whose proofs hold under this policy.")
+    ] = None,
 ) -> None:
     """Serve a registry: static files, API and pages; renew what expires."""
-    from registry.server.run import run
+    from registry.server.run import Anchoring, Serving, run
 
-    run(folder, (host, port), database, lifetime)
+    run(Serving(folder, (host, port), database, lifetime, Anchoring(fabric, anchor_binding, anchor_seconds), policy))
 
 
 @app.command("trust")
@@ -157,11 +167,14 @@ def audit(
     against: Annotated[
         list[str], typer.Option("--against", help="Another source of the same log: a URL or a folder.")
     ] = [],  # noqa: B006
+    policy: Annotated[
+        Path | None, typer.Option("--policy", help="Checks anchored checkpoints under this policy.")
+    ] = None,
 ) -> None:
     """Read a registry's whole log again, hold it against its rules and records, and against other sources."""
     from registry.cli.operating import audit_registry
 
-    audit_registry(name, against)
+    audit_registry(name, against, policy)
 
 
 @app.command("rotate")

@@ -213,6 +213,11 @@ class Registry:
             self._descriptions[bundle.measurement] = line
             return await self._submit(entry)
 
+    async def count(self, intent: Digest, measurement: Measurement, ledger: str) -> None:
+        """Counts an anchored record of a bundle; a repeat changes nothing."""
+        await self.store.note_usage(intent, measurement, ledger)
+        self.usage, self.usage_until = await self.store.usage(), self._clock.unix_seconds()
+
     def staged_wheel(self, digest: Digest) -> bytes:
         """Returns a wheel file that waits; raises ``NotFound``."""
         data = self.staged.read(wheel_path(digest))

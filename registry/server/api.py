@@ -1,5 +1,6 @@
 """The JSON API: what the registry knows, and what it takes in (docs/spec/registry-api.md)."""
 
+import asyncio
 from typing import Final
 
 from starlette.requests import Request
@@ -8,8 +9,11 @@ from starlette.routing import BaseRoute, Route
 
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject, JsonValue
-from fabric.core.errors import NotFound, Unauthenticated
+from fabric.core.errors import NotFound, Refused, Unauthenticated
 from fabric.core.ids import Digest, parse_word
+from fabric.gateway.kinds import load_kind
+from fabric.trust.policy import Policy
+from fabric.trust.verifier import verify
 from registry.book.bodies import MAX_WHEEL_BYTES
 from registry.book.book import Holding, Listing
 from registry.book.entry import MAX_ENTRY_BYTES, decode_entry
@@ -21,16 +25,18 @@ from registry.names import parse_name
 from registry.server.answers import Endpoint, answer, guarded, read_body
 
 PAGE: Final = 50
+MAX_PROOF: Final = 4 << 20
 _ACCEPTED: Final = 202
 
 
 class Api:
     """The endpoints over one registry."""
 
-    def __init__(self, registry: Registry, staging: Staging) -> None:
-        """Takes the registry, and who takes in what tokens bring."""
+    def __init__(self, registry: Registry, staging: Staging, policy: Policy | None) -> None:
+        """Takes the registry, who takes in what tokens bring, and whose anchored records count as usage."""
         self._registry = registry
         self._staging = staging
+        self._policy = policy
 
     def routes(self) -> list[BaseRoute]:
         """Returns the routes below ``/api/v1``."""
@@ -45,6 +51,7 @@ class Api:
             ("POST", "/entries", self.submit),
             ("PUT", "/wheels/{digest}", self.take_wheel),
             ("POST", "/staged/{namespace}", self.stage),
+            ("POST", "/usage", self.count),
         )
         return [Route(path, guarded(endpoint), methods=[method]) for method, path, endpoint in table]
 
@@ -119,6 +126,18 @@ class Api:
         title = f"{namespace}/{staged.bundle.manifest.title}"
         measurement = staged.bundle.measurement.hex()
         return answer({"digest": staged.digest.hex(), "ref": title, "measurement": measurement}, _ACCEPTED)
+
+    async def count(self, request: Request) -> Response:
+        """Counts an anchored record, shown by its proof, under the policy of this registry's operator; once."""
+        if self._policy is None:
+            raise Refused("this registry counts no usage: its operator names a policy with `serve --policy`")
+        data = await read_body(request, MAX_PROOF)
+        verified = await asyncio.to_thread(verify, data, self._policy, load_kind)
+        record = verified.proof.record
+        item = self._registry.book.listing(record.measurement)
+        ledger = f"{verified.ledger} {record.destination.hex()}"
+        await self._registry.count(Digest(record.intent), record.measurement, ledger)
+        return answer({"ref": item.ref, "ledger": verified.ledger})
 
     async def _waiting(self, request: Request) -> Pending:
         digest = Digest(parse_word(request.path_params["digest"], "digest"))

@@ -11,6 +11,7 @@ from starlette.routing import Mount
 
 from fabric.core.clock import SystemClock
 from fabric.core.errors import FabricError
+from fabric.trust.policy import Policy
 from registry.house.registry import Registry
 from registry.house.staging import Staging
 from registry.identity.issuer_keys import IssuerKeys
@@ -23,13 +24,20 @@ REFRESH_SECONDS: Final = 300
 _log = structlog.get_logger(__name__)
 
 
-def make_app(registry: Registry, refresh_seconds: float = REFRESH_SECONDS, *, is_local: bool = False) -> Starlette:
+def make_app(
+    registry: Registry,
+    refresh_seconds: float = REFRESH_SECONDS,
+    *,
+    is_local: bool = False,
+    policy: Policy | None = None,
+) -> Starlette:
     """Returns the application over a loaded registry.
 
     Args:
         registry: the registry.
         refresh_seconds: how often it renews what expires.
         is_local: whether it is for this machine alone, so that issuers of tokens may be on it too.
+        policy: whose anchored records are counted as usage; None counts none.
     """
 
     @asynccontextmanager
@@ -45,7 +53,7 @@ def make_app(registry: Registry, refresh_seconds: float = REFRESH_SECONDS, *, is
     clock = SystemClock()
     files = static_routes(registry.publisher.shelf.root)
     for_people = pages(BookShelf(registry), registry.book.origin)  # the last, since it answers whatever is left
-    api = Api(registry, Staging(registry, IssuerKeys(clock, loopback=is_local), clock))
+    api = Api(registry, Staging(registry, IssuerKeys(clock, loopback=is_local), clock), policy)
     routes = [Mount("/api/v1", routes=api.routes()), *files, *for_people]
     return Starlette(routes=routes, lifespan=lifespan)
 

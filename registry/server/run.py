@@ -2,37 +2,84 @@
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 import uvicorn
 
+from fabric.client import Client
 from fabric.core.clock import SystemClock
 from fabric.core.errors import ConfigError
+from fabric.gateway.endpoint import Endpoint, read_api_key
+from fabric.trust.policy import Policy
 from registry.house.admission import NameGuard
 from registry.house.founding import open_house
+from registry.house.registry import Registry
+from registry.server.anchoring import Anchorer
 from registry.server.app import make_app
 
 _MAX_CONNECTIONS = 256
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-def run(folder: Path, address: tuple[str, int], database: str, lifetime: int) -> None:
+@dataclass(frozen=True)
+class Anchoring:
+    """Which fabric anchors the log's checkpoints.
+
+    Attributes:
+        state: its state folder.
+        binding: its binding of the fingerprint cryptlet; empty where nothing is anchored.
+        seconds: how often.
+    """
+
+    state: Path
+    binding: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What is served, and how.
+
+    Attributes:
+        folder: the registry's.
+        address: host and port.
+        database: URL; empty for a file in the folder.
+        lifetime: of what is signed, seconds.
+        anchoring: of the log.
+        policy: file of the policy whose anchored records count as usage; None counts none.
+    """
+
+    folder: Path
+    address: tuple[str, int]
+    database: str
+    lifetime: int
+    anchoring: Anchoring
+    policy: Path | None = None
+
+
+def run(serving: Serving) -> None:
     """Serves a registry's folder.
 
     Raises:
         ConfigError, Refused, StoreError: as ``open_house``; an address that is taken is a ``ConfigError``.
     """
-    asyncio.run(_serve(folder, address, database, lifetime))
+    asyncio.run(_serve(serving))
 
 
-async def _serve(folder: Path, address: tuple[str, int], database: str, lifetime: int) -> None:
-    listener = listen(address)
-    with listener, open_house(folder, SystemClock(), NameGuard(), database, lifetime) as registry:
+async def _serve(serving: Serving) -> None:
+    listener = listen(serving.address)
+    clock, lifetime = SystemClock(), serving.lifetime
+    house = open_house(serving.folder, clock, NameGuard(), serving.database, lifetime)
+    with listener, house as registry:
         try:
             await registry.load()
+            is_local = serving.address[0] in _LOOPBACK
             config = uvicorn.Config(
-                make_app(registry, max(1, lifetime // 12), is_local=address[0] in _LOOPBACK),
+                make_app(registry, max(1, lifetime // 12), is_local=is_local, policy=read_policy(serving.policy)),
                 log_level="warning",
                 access_log=False,
                 server_header=False,
@@ -42,9 +89,37 @@ async def _serve(folder: Path, address: tuple[str, int], database: str, lifetime
             host, port = listener.getsockname()[:2]
             book = registry.book
             typer.echo(f"{book.origin}: {book.size} entries, {len(book.listings)} bundles, at http://{host}:{port}")
-            await uvicorn.Server(config).serve([listener])
+            async with _anchoring(registry, serving.anchoring):
+                await uvicorn.Server(config).serve([listener])
         finally:
             await registry.aclose()
+
+
+def read_policy(path: Path | None) -> Policy | None:
+    """Returns a policy file, None where none is named; raises ``ConfigError`` and ``Malformed``."""
+    try:
+        return None if path is None else Policy.parse(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}; a fabric writes one into its state folder") from error
+
+
+@asynccontextmanager
+async def _anchoring(registry: Registry, how: Anchoring) -> AsyncIterator[None]:
+    """Anchors checkpoints for as long as the block lasts."""
+    if not how.binding:
+        yield
+        return
+
+    def connect() -> Client:
+        return Client(Endpoint.read(how.state).target, read_api_key(how.state))
+
+    task = asyncio.create_task(Anchorer(registry, connect, how.binding).run(how.seconds))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def listen(address: tuple[str, int]) -> socket.socket:
