@@ -13,20 +13,24 @@
     quarantine and takes it out; as many authorities as their threshold asks revoke. What is revoked stays so.
 7.  ``compromise``: another owner says it, or as many authorities as their threshold asks. The last authority stays.
 8.  ``rebuild``: an owner of another namespace than the bundle's, once.
-9.  ``link``, ``service``: an owner; a service's name and version were never given before.
+9.  ``link``: the owner that it names signs, and the account in it signed for that owner. ``service``: an owner;
+    its document says the same name and version, which were never given before.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from fabric.core import canonical
 from fabric.core.errors import Malformed, Refused
 from fabric.core.ids import Measurement
 from fabric.trust.standing import State
+from registry.book.accounts import parse_link
 from registry.book.bodies import Change, Claim, Compromise, Link, Owners, Rebuild, Release, Service
 from registry.book.book import Book, Holding
 from registry.book.entry import ROOT, Entry
 from registry.book.words import rank
+from registry.data_service import read_data_service
 from registry.names import parse_name
 
 _STAGED_KEYS: Final = 2
@@ -221,8 +225,13 @@ def _rebuild(case: _Case, body: Rebuild) -> None:
         raise Refused(f"{case.place}: it has vouched for {item.ref} before")
 
 
-def _link(case: _Case, body: Link) -> None:  # noqa: ARG001 - what the document must show is checked where it is taken in
+def _link(case: _Case, body: Link) -> None:
     _owner(case)
+    link = parse_link(body.document)
+    if link.key not in case.signers & set(case.book.holding(case.entry.namespace).owners.keys):
+        raise Refused(f"{case.place}: the key {link.key.hex()} that it links is no owner that signed this entry")
+    if not link.is_signed(case.book.origin, case.entry.namespace):
+        raise Refused(f"{case.place}: the account did not sign for this key, namespace and registry: {link.account}")
 
 
 def _service(case: _Case, body: Service) -> None:
@@ -232,6 +241,9 @@ def _service(case: _Case, body: Service) -> None:
     if (body.name, body.version) in case.held.services:
         title = f"{case.entry.namespace}/{body.name}@{body.version}"
         raise Refused(f"the data service {title} is listed and stays as it is: give it a new version")
+    said = read_data_service(canonical.encode(body.document))
+    if (said.name, said.version) != (body.name, body.version):
+        raise Refused(f"{case.place}: the document is of {said.title}, not of {body.name}@{body.version}")
 
 
 def _owner(case: _Case) -> None:

@@ -132,6 +132,25 @@ def trust(
     told(api.submit(api.make(namespace, body, [open_own_key(key)])), as_json=as_json, done="trusted", issuer=issuer)
 
 
+@owners.command("link")
+def link(
+    namespace: Namespace,
+    account: Annotated[str, typer.Option("--account", help="CAIP-10: eip155:CHAIN:0xADDRESS, or cryptlet:HALF:KEY.")],
+    account_key: Annotated[Path, typer.Option("--account-key", help="The account's key file, hexadecimal or PEM.")],
+    key: KeyFile = DEFAULT_KEY,
+    to: To = "",
+    as_json: AsJson = False,
+) -> None:
+    """Have your key and a ledger account sign each other, for everybody to see."""
+    from registry.book.bodies import Link
+    from registry.cli.signing import sign_account
+
+    api, own = api_for(namespace, to), open_own_key(key)
+    document = sign_account(account.lower(), own.public, account_key, (api.origin(), namespace)).to_json()
+    outcome = api.submit(api.make(namespace, Link(document), [own]))
+    told(outcome, as_json=as_json, done="linked", namespace=namespace, account=account.lower())
+
+
 def promote(
     entry: Annotated[str, typer.Argument(metavar="ENTRY", help="The entry that waits, 64 hexadecimal digits.")],
     key: KeyFile = DEFAULT_KEY,

@@ -31,6 +31,9 @@ def publish_served(wheel: Path, namespace: str, key: Path, how: tuple[str, bool]
 
     to, staged = how
     data = read_wheel(wheel)
+    if wheel.name.endswith(".data.json"):
+        _list_service(data, namespace, key, to, as_json=as_json)
+        return
     bundle = read_bundle(data)
     errors = errors_of(lint_path(wheel))
     if errors:
@@ -41,6 +44,19 @@ def publish_served(wheel: Path, namespace: str, key: Path, how: tuple[str, bool]
     outcome = api.submit(api.make(namespace, body, [own]), data, *wheels_beside(wheel, bundle).values())
     ref = f"{namespace}/{bundle.manifest.title}"
     told(outcome, as_json=as_json, done="published", ref=ref, measurement=bundle.measurement.hex())
+
+
+def _list_service(data: bytes, namespace: str, key: Path, to: str, *, as_json: bool) -> None:
+    """Lists a data service beside the code."""
+    from fabric.core import canonical
+    from registry.book.bodies import Service
+    from registry.data_service import read_data_service
+
+    service = read_data_service(data)
+    api = api_for(namespace, to)
+    body = Service(service.name, service.version, canonical.decode_object(data))
+    outcome = api.submit(api.make(namespace, body, [open_own_key(key)]))
+    told(outcome, as_json=as_json, done="listed", ref=f"{namespace}/{service.title}")
 
 
 def stage_by_token(wheel: Path, namespace: str, token: Path, to: str, *, as_json: bool) -> None:

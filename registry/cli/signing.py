@@ -1,10 +1,15 @@
 """What is looked at before a second key signs: the wheel itself, measured here."""
 
+from dataclasses import replace
 from pathlib import Path
+
+import coincurve
 
 from fabric.bundles.bundle import read_bundle
 from fabric.core.canonical import JsonObject
 from fabric.core.errors import NotFound, Refused, VerificationError
+from fabric.signers.personal import open_personal_key
+from registry.book.accounts import AccountLink
 from registry.book.bodies import MAX_WHEEL_BYTES, Release
 from registry.book.entry import Entry
 from registry.cli.common import open_own_key, told
@@ -59,6 +64,34 @@ def sign_staged(
     ref = f"{namespace}/{bundle.manifest.title}"
     shown = {"ref": ref, "measurement": bundle.measurement.hex(), "staged by": _who(release)}
     told(outcome, as_json=as_json, done="published", **shown)
+
+
+def sign_account(account: str, key: bytes, account_key: Path, place: tuple[str, str]) -> AccountLink:
+    """Returns a link that an account signs for a publisher's key.
+
+    Args:
+        account: CAIP-10.
+        key: the publisher's.
+        account_key: the account's key file.
+        place: origin of the registry, and the namespace.
+
+    Raises:
+        ConfigError: the key file cannot be used.
+        Refused: it is another account's key.
+    """
+    link = AccountLink(account, key)
+    message = link.message(*place)
+    if account.startswith("eip155:"):
+        secret = coincurve.PrivateKey(open_personal_key(account_key, "account", may_make=False).key.private_bytes_raw())
+        compact = secret.sign_recoverable(message, hasher=None)
+        signed = replace(link, signature=compact[:64] + bytes([compact[64] + 27]))
+    else:
+        signed = replace(link, signature=open_own_key(account_key).sign(message))
+    if not signed.is_signed(*place):
+        raise Refused(
+            f"{account_key} is not the key of {account}, or {account[:80]!r} is no account of a kind known here"
+        )
+    return signed
 
 
 def read_wheel(path: Path) -> bytes:

@@ -12,11 +12,14 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, async_playwright
 
+from fabric.core import canonical
 from fabric.trust.standing import State
+from registry.book.bodies import Service
 from registry.client.transport import Web
 from registry.server.app import make_app
 from tests.support.registries import ALICE, BOB, House, opened, wheel
 from tests.support.registry_server import serving
+from tests.vectors.gen_data_service import DOCUMENT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -48,6 +51,8 @@ PAGES: Final = (
     "/cryptlets/acme/greeter/1.0.0",
     "/cryptlets/acme/greeter/1.1.0",
     "/cryptlets/acme/greeter/1.1.0?against=9.9.9",
+    "/cryptlets/acme/ecb-rates",
+    "/cryptlets/acme/ecb-rates/1.0.0",
     "/namespaces/acme",
     "/cryptlets/acme/missing",
     "/nowhere",
@@ -60,6 +65,8 @@ async def served(folder: Path) -> AsyncIterator[tuple[House, str]]:
         await house.claim("acme", ALICE, BOB)
         first = await house.publish("acme", wheel(version="1.0.0", readme=HOSTILE), ALICE)
         await house.publish("acme", wheel(version="1.1.0", readme=HOSTILE), BOB)
+        rates = Service("ecb-rates", "1.0.0", canonical.decode_object(DOCUMENT))
+        await house.registry.submit(house.entry("acme", rates, ALICE))
         await house.change(first, State.REVOKED, "it leaks <b>keys</b>", ALICE)
         async with serving(make_app(house.registry)) as url:
             yield house, url

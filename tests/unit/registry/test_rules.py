@@ -16,6 +16,7 @@ from registry.book.replay import replay, replay_some
 from registry.book.rules import Unsigned, check
 from tests.support.books import AUTHORITIES, GREETER, change, entry, founded, log, published
 from tests.support.registries import ALICE, BOB, MALLORY, ORIGIN, Person, owners, release
+from tests.vectors.gen_data_service import DOCUMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,12 +191,16 @@ def test_8_somebody_else_vouches_once() -> None:
 
 
 def test_9_a_service_is_listed_once() -> None:
-    book = founded()
-    log(book, "acme", Service("rates", "1.0.0", {}), ALICE)
-    with pytest.raises(Refused, match=r"acme/rates@1\.0\.0 is listed and stays as it is"):
-        log(book, "acme", Service("rates", "1.0.0", {"x": 1}), ALICE)
+    book, document = founded(), canonical.decode_object(DOCUMENT)
+    log(book, "acme", Service("ecb-rates", "1.0.0", document), ALICE)
+    with pytest.raises(Refused, match=r"acme/ecb-rates@1\.0\.0 is listed and stays as it is"):
+        log(book, "acme", Service("ecb-rates", "1.0.0", document), ALICE)
+    with pytest.raises(Refused, match=r"the document is of ecb-rates@1\.0\.0, not of ecb-rates@1\.1\.0"):
+        log(book, "acme", Service("ecb-rates", "1.1.0", document), ALICE)
+    with pytest.raises(Malformed, match="data service"):
+        log(book, "acme", Service("other", "1.1.0", {}), ALICE)
     with pytest.raises(Unsigned, match="0 of the 1 owners"):
-        log(book, "acme", Service("rates", "1.1.0", {}), ONE)
+        log(book, "acme", Service("other", "1.1.0", document), ONE)
 
 
 def test_a_refused_entry_changes_nothing_and_a_partial_reader_sees_the_same() -> None:

@@ -1,0 +1,92 @@
+"""Account links: a publisher's key and a ledger account sign each other (docs/spec/accounts.md).
+
+The entry is the publisher's signature over the account; the document in it holds the account's over the publisher.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from eth_hash.auto import keccak
+
+from fabric.core import canonical
+from fabric.core.canonical import JsonObject, JsonValue
+from fabric.core.errors import Malformed
+from fabric.trust.eip712 import plain_domain_separator, struct_hash, typed_digest
+from fabric.trust.fields import read_choice, read_hex, read_object, read_text
+from fabric.trust.schemes import is_ed25519, recover_address
+
+FORMAT: Final = "cryptlet-fabric/account-link/v1"
+_NAMES: Final = frozenset(("account", "format", "key", "signature"))
+_TYPE: Final = b"AccountLink(string registry,string namespace,bytes32 key)"
+_EVM: Final = re.compile(r"eip155:(?:[1-9][0-9]{0,31}):0x([0-9a-f]{40})")
+_NATIVE: Final = re.compile(r"cryptlet:[0-9a-f]{32}:([0-9a-f]{64})")
+
+
+@dataclass(frozen=True)
+class AccountLink:
+    """An account's word that a publisher is the same person.
+
+    Attributes:
+        account: CAIP-10, lower case: ``eip155:CHAIN:0xADDRESS``, or ``cryptlet:HALF-DESTINATION:KEY`` of a native log.
+        key: the publisher's Ed25519 key.
+        signature: of the account: 65 bytes on an EVM ledger, 64 on a native one.
+    """
+
+    account: str
+    key: bytes
+    signature: bytes = b""
+
+    def to_json(self) -> JsonObject:
+        """Returns it as a JSON object."""
+        return {
+            "account": self.account,
+            "format": FORMAT,
+            "key": self.key.hex(),
+            "signature": self.signature.hex(),
+        }
+
+    def message(self, registry: str, namespace: str) -> bytes:
+        """Returns what the account signs: an EIP-712 digest on an EVM ledger, canonical JSON on a native one."""
+        if _EVM.fullmatch(self.account):
+            words = keccak(registry.encode()) + keccak(namespace.encode()) + self.key
+            return typed_digest(plain_domain_separator(), struct_hash(_TYPE, words))
+        fields: JsonObject = {
+            "account": self.account,
+            "format": FORMAT,
+            "key": self.key.hex(),
+            "namespace": namespace,
+            "registry": registry,
+        }
+        return canonical.encode(fields)
+
+    def is_signed(self, registry: str, namespace: str) -> bool:
+        """Says whether the account signed it for this namespace of this registry."""
+        for pattern, check in _SCHEMES.items():
+            if found := pattern.fullmatch(self.account):
+                return check(bytes.fromhex(found[1]), self.signature, self.message(registry, namespace))
+        return False
+
+
+def parse_link(value: JsonValue) -> AccountLink:
+    """Reads what ``AccountLink.to_json`` writes; raises ``Malformed``. Does not check the signature."""
+    fields = read_object(value, _NAMES, "link")
+    read_choice(fields["format"], (FORMAT,), "link.format")
+    account = read_text(fields["account"], "link.account")
+    if not any(pattern.fullmatch(account) for pattern in _SCHEMES):
+        kinds = "eip155:CHAIN:0xADDRESS or cryptlet:HALF-DESTINATION:KEY, in lower case"
+        raise Malformed("link.account", f"expected {kinds}, got {ascii(account)[:120]}")
+    return AccountLink(
+        account, read_hex(fields["key"], "link.key", 32), read_hex(fields["signature"], "link.signature")
+    )
+
+
+def _is_evm(address: bytes, signature: bytes, digest: bytes) -> bool:
+    return recover_address(digest, signature) == address
+
+
+_SCHEMES: Final[Mapping[re.Pattern[str], Callable[[bytes, bytes, bytes], bool]]] = {
+    _EVM: _is_evm,
+    _NATIVE: is_ed25519,
+}
