@@ -2,7 +2,7 @@
 
 import typer
 
-from registry.cli import owning, releasing, serving, using
+from registry.cli import headers, owning, releasing, serving, using
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 for command in (
@@ -16,6 +16,7 @@ for command in (
     using.info,
     using.install,
     using.diff,
+    headers.header,
 ):
     app.command()(command)
 for group in (owning.namespaces, owning.owners, serving.app):

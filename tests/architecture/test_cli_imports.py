@@ -37,6 +37,7 @@ COMMANDS: Final = (
     "devnet",
     "diff",
     "doctor",
+    "header",
     "info",
     "install",
     "invoke",

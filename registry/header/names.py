@@ -1,0 +1,30 @@
+"""Names in generated code: whatever a bundle calls its things, they are identifiers, and its words stay in comments."""
+
+import keyword
+import re
+
+_WORDS = re.compile(r"[A-Za-z0-9]+")
+
+
+def pascal(text: str) -> str:
+    """Returns ``ColdChain`` of ``cold-chain``; never empty, never beginning with a digit."""
+    joined = "".join(word[0].upper() + word[1:] for word in _WORDS.findall(text))
+    return joined if joined[:1].isalpha() else f"X{joined}"
+
+
+def constant(text: str) -> str:
+    """Returns ``JUDGE_ALL`` of ``judge_all``."""
+    return "_".join(word.upper() for word in _WORDS.findall(text)) or "X"
+
+
+def snake(text: str) -> str:
+    """Returns a Python name that is no keyword."""
+    joined = "_".join(word.lower() for word in _WORDS.findall(text)) or "x"
+    joined = joined if joined[0].isalpha() else f"x_{joined}"
+    return f"{joined}_" if keyword.iskeyword(joined) else joined
+
+
+def line(text: str, limit: int = 100) -> str:
+    """Returns a text as one line of printable ASCII, which ends no comment and begins none."""
+    plain = "".join(letter if " " <= letter <= "~" else " " for letter in text.partition("\n")[0])
+    return " ".join(plain.replace("\\", " ").replace("*/", "* /").split())[:limit]
