@@ -74,14 +74,6 @@ class Unauthorized(Refused):
     code = "unauthorized"
 
 
-class NotVouched(Refused):
-    """Code that no registry vouches for now; once one does, the same request may succeed."""
-
-    code = "not-vouched"
-    retry = Retry.SAFE
-    party = Party.OPERATOR
-
-
 class CodeRevoked(Refused):
     """Code that its publisher or its registry has revoked, for good."""
 
@@ -200,6 +192,12 @@ class SigningFailed(PlatformError):
     """The signing child refused or is gone."""
 
     code = "signing"
+
+
+class NotVouched(PlatformError):
+    """Code that no registry vouches for now; once one does, the same request may succeed."""
+
+    code = "not-vouched"
 
 
 class StoreError(PlatformError):
