@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {ContractCryptlet} from "../ContractCryptlet.sol";
 import {ISettlement} from "../interfaces/ISettlement.sol";
 import {InvocationId} from "../types/Ids.sol";
+import {ColdChain} from "../libraries/ColdChain.sol";
 
 /// @title A refrigerated pharma shipment, judged by the cryptlet `cold_chain` from its temperature logger's file
 contract ShipmentContract is ContractCryptlet {
@@ -32,7 +33,7 @@ contract ShipmentContract is ContractCryptlet {
     );
 
     /// @notice Names the cryptlet's method `judge`
-    bytes32 public immutable JUDGE = sha256("judge");
+    bytes32 public constant JUDGE = ColdChain.JUDGE;
     uint256 private constant PAYLOAD_BYTES = 4 * 32;
 
     /// @notice SHA-256 of the logger file for which judgement was last asked
@@ -56,13 +57,13 @@ contract ShipmentContract is ContractCryptlet {
         return judgements[fileDigest_];
     }
 
-    function _isMethod(bytes32 method) internal view override returns (bool) {
+    function _isMethod(bytes32 method) internal pure override returns (bool) {
         return method == JUDGE;
     }
 
     function _apply(bytes32, bytes32 input, bytes calldata payload) internal override {
         if (payload.length != PAYLOAD_BYTES) revert BadPayload(payload.length);
-        // The codec writes int256 and uint256, which are the same words; a value that does not fit reverts.
+        // The words of ColdChain.JudgeOutput, read into narrower types; a value that does not fit reverts.
         (bool accepted, int64 mean, uint64 outOfRange, uint64 excursions) =
             abi.decode(payload, (bool, int64, uint64, uint64));
         Judgement memory judgement = Judgement(true, accepted, mean, outOfRange, excursions);

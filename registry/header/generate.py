@@ -1,0 +1,30 @@
+"""Writes the header that the demo's contract imports; with ``--check`` compares instead of writing."""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from fabric.bundles.build import build
+from registry.header.solidity import solidity
+
+ROOT: Final = Path(__file__).parents[2]
+PROJECT: Final = ROOT / "cryptlets/contract/cold_chain"
+TARGET: Final = ROOT / "adapters/ethereum/contracts/src/libraries/ColdChain.sol"
+FIELDS: Final = ("accepted", "mean_kinetic_millicelsius", "seconds_out_of_range", "excursions")
+"""Of the binding's codec in the demo (``fabric.cli.demo.bindings``)."""
+
+
+def main(arguments: list[str]) -> int:
+    """Returns 1 where ``--check`` finds another header than would be written."""
+    text = solidity(build(PROJECT).bundle, FIELDS)
+    if "--check" not in arguments:
+        TARGET.write_text(text)
+        return 0
+    if not TARGET.exists() or TARGET.read_text() != text:
+        print(f"{TARGET.relative_to(ROOT)} is stale: make gen", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
