@@ -80,7 +80,7 @@ def _output(method: str, output: JsonValue, fields: tuple[str, ...]) -> str:
     if not typed:
         return ""
     return _OUTPUT.format(
-        method=method,
+        method=line(method),
         struct=f"{pascal(method)}Output",
         fields=", ".join(f'["{name}", "{kind}"]' for name, kind in typed),
         members="\n".join(f"        {kind} {_member(name)};" for name, kind in typed),
