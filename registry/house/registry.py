@@ -29,6 +29,7 @@ from registry.records import wheel_path
 WAIT_SECONDS: Final = 7 * 86_400
 """How long something may wait before it is forgotten."""
 MAX_PENDING: Final = 1_000
+MAX_CLAIMS: Final = 200
 
 Admit = Callable[[Book, Entry], None]
 """The registry's own policy above the rules of the log, such as names that look like others; raises ``Refused``."""
@@ -157,11 +158,19 @@ class Registry:
         return entry
 
     async def _keep(self, entry: Entry, wheel: Digest | None) -> None:
-        if len(await self.store.pending()) >= MAX_PENDING:
-            raise Refused(f"{MAX_PENDING} entries wait for signatures; the registry's operator must clear some first")
+        await self._check_room(entry.namespace)
         body = canonical.encode(entry.to_json())
         now = self._clock.unix_seconds()
         await self.store.put_pending(Pending(entry.digest, "entry", entry.namespace, body, wheel, now))
+
+    async def _check_room(self, namespace: str) -> None:
+        """Bounds what waits: claims, which anybody may make, take no room from owners."""
+        waiting = [item.namespace in self.book.holdings for item in await self.store.pending()]
+        is_owned = namespace in self.book.holdings
+        limit = MAX_PENDING if is_owned else MAX_CLAIMS
+        if waiting.count(is_owned) >= limit:
+            what = "entries" if is_owned else "claims of namespaces"
+            raise Refused(f"{limit} {what} wait already, each for a week at most: try again later")
 
     async def _append(self, entry: Entry, files: list[Digest]) -> int:
         for digest in files:

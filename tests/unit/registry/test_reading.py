@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from fabric.core.errors import NotFound
+from fabric.core.errors import NotFound, Refused
 from fabric.trust.standing import State
-from tests.support.registries import ALICE, BOB, opened, wheel
+from registry.book.bodies import Claim
+from registry.house import registry as house_of_registry
+from tests.support.registries import ALICE, BOB, MALLORY, opened, owners, release, wheel
 
 
 async def test_what_is_published_is_found_and_verified(tmp_path: Path) -> None:
@@ -66,3 +68,16 @@ async def test_a_log_of_many_tiles(tmp_path: Path) -> None:
         reader.refresh()
         assert reader.checkpoint.size == 303
         assert len(reader.find(bundle.measurement).listing.turns) == 301
+
+
+async def test_claims_of_strangers_take_no_room_from_owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(house_of_registry, "MAX_CLAIMS", 3)
+    async with opened(tmp_path) as house:
+        await house.claim("acme", ALICE)
+        for number in range(3):
+            claim = house.entry(f"evil-{number}", Claim(owners(MALLORY)), MALLORY)
+            assert (await house.registry.submit(claim)).position is None
+        with pytest.raises(Refused, match="3 claims of namespaces wait already"):
+            await house.registry.submit(house.entry("evil-9", Claim(owners(MALLORY)), MALLORY))
+        staged = house.entry("acme", release(wheel(), ALICE, staged=True), ALICE)
+        assert (await house.registry.submit(staged)).lacks
