@@ -95,7 +95,7 @@ async def test_reflection_elsewhere_needs_a_key(public: str) -> None:
     assert SERVICE in await services(public, ("authorization", f"Bearer {KEY}"))
     for metadata in ((), (("authorization", "Bearer another"),)):
         async with grpc.aio.insecure_channel(public) as channel:
-            stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+            stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[arg-type]
             # Nothing is sent: a write that meets the refusal on its way fails by itself, and tells another code.
             call = stub.ServerReflectionInfo(nothing(), metadata=metadata, timeout=20)
             assert await call.code() is grpc.StatusCode.UNAUTHENTICATED
