@@ -2,6 +2,7 @@
 
 import keyword
 import re
+from collections.abc import Iterable
 
 _WORDS = re.compile(r"[A-Za-z0-9]+")
 
@@ -24,7 +25,22 @@ def snake(text: str) -> str:
     return f"{joined}_" if keyword.iskeyword(joined) else joined
 
 
+class Scope:
+    """Where a name may stand once: what two things would be called alike, the second gets underscores behind it."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        """Takes the names that the header itself uses there."""
+        self._taken = set(taken)
+
+    def free(self, name: str) -> str:
+        """Returns the name, or the next one that is free; from now on it is taken."""
+        while name in self._taken:
+            name += "_"
+        self._taken.add(name)
+        return name
+
+
 def line(text: str, limit: int = 100) -> str:
-    """Returns a text as one line of printable ASCII, which ends no comment and begins none."""
+    """Returns a text as one line of printable ASCII, that ends and begins no comment and holds no tag of NatSpec."""
     plain = "".join(letter if " " <= letter <= "~" else " " for letter in text.partition("\n")[0])
-    return " ".join(plain.replace("\\", " ").replace("*/", "* /").split())[:limit]
+    return " ".join(plain.replace("\\", " ").replace("*/", "* /").replace("@", "(at)").split())[:limit]

@@ -11,7 +11,7 @@ from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.errors import Malformed, NotFound
 from fabric.core.ids import method_word
 from fabric.core.plugins import nearest
-from registry.header.names import constant, line, pascal
+from registry.header.names import Scope, constant, line, pascal
 
 _TYPES: Final = {"boolean": "bool", "integer": "int256"}
 _HEAD: Final = """\
@@ -59,31 +59,34 @@ def solidity(bundle: Bundle, fields: tuple[str, ...] = ()) -> str:
     for field in fields:
         if field not in names:
             raise NotFound(f"no output of {manifest.title} has a member {field!r}{nearest(field, sorted(names))}")
+    library = pascal(identity.name)
     text = _HEAD.format(
         title=manifest.title,
         description=line(identity.description),
-        library=pascal(identity.name),
+        library=library,
         measurement=bundle.measurement.hex(),
     )
+    scope = Scope((library, "MEASUREMENT"))
     for name, value in sorted(manifest.methods.items()):
-        description = line(str(value["description"]))
-        text += _METHOD.format(description=description, constant=constant(name), word=method_word(name).hex())
-        text += _output(name, value["output"], fields)
+        description, word = line(str(value["description"])), method_word(name).hex()
+        text += _METHOD.format(description=description, constant=scope.free(constant(name)), word=word)
+        text += _output(name, value["output"], fields, scope)
     return text + "}\n"
 
 
-def _output(method: str, output: JsonValue, fields: tuple[str, ...]) -> str:
+def _output(method: str, output: JsonValue, fields: tuple[str, ...], scope: Scope) -> str:
     members = _members(output)
     chosen = [name for name in fields if name in members] or [name for name in sorted(members) if not fields]
     typed = [(name, _type(name, members[name], is_asked=bool(fields))) for name in chosen]
     typed = [(name, kind) for name, kind in typed if kind]
     if not typed:
         return ""
+    inside = Scope(_RESERVED)
     return _OUTPUT.format(
         method=line(method),
-        struct=f"{pascal(method)}Output",
+        struct=scope.free(f"{pascal(method)}Output"),
         fields=", ".join(f'["{name}", "{kind}"]' for name, kind in typed),
-        members="\n".join(f"        {kind} {_member(name)};" for name, kind in typed),
+        members="\n".join(f"        {kind} {inside.free(_member(name))};" for name, kind in typed),
         size=32 * len(typed),
     )
 
@@ -103,10 +106,9 @@ def _type(name: str, schema: JsonObject, *, is_asked: bool) -> str:
 
 
 def _member(name: str) -> str:
-    """Returns ``lowestReading`` of ``lowest_reading``, with an underscore behind it where Solidity has the word."""
+    """Returns ``lowestReading`` of ``lowest_reading``."""
     joined = pascal(name)
-    made = joined[0].lower() + joined[1:]
-    return f"{made}_" if made in _RESERVED else made
+    return joined[0].lower() + joined[1:]
 
 
 _WORDS: Final = """

@@ -4,29 +4,24 @@ import ast
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fabric.bundles.bundle import Bundle, read_bundle
+from fabric.bundles.bundle import read_bundle
 from fabric.core.errors import Malformed, NotFound
 from fabric.core.ids import method_word
 from registry.header.names import line, pascal, snake
-from registry.header.python import python
+from registry.header.python import MAX_SCHEMAS, python
 from registry.header.solidity import solidity
+from tests.support.headers import awkward_methods, with_methods
 from tests.support.projects import COLD_CHAIN, built
 from tests.support.registries import wheel
 
 JUDGE = built(COLD_CHAIN).bundle
 GREETER = read_bundle(wheel())
-
-
-def _with(methods: dict[str, Any]) -> Bundle:
-    return replace(GREETER, manifest=replace(GREETER.manifest, methods=methods))
 
 
 def test_a_contract_gets_measurement_words_and_payload() -> None:
@@ -45,8 +40,11 @@ def test_a_member_that_is_not_there_or_not_one_word_is_named() -> None:
         solidity(JUDGE, ("verdict",))
 
 
+ALIKE = with_methods(awkward_methods())
+
+
 def test_a_client_gets_types_that_a_checker_takes(tmp_path: Path) -> None:
-    for number, bundle in enumerate((JUDGE, GREETER)):
+    for number, bundle in enumerate((JUDGE, GREETER, ALIKE)):
         (tmp_path / f"stub{number}.py").write_text(python(bundle))
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, check=False, text=True)
@@ -64,7 +62,7 @@ def test_no_name_becomes_code(name: str, member: str, description: str, choice: 
         "required": [member],
         "description": description,
     }
-    bundle = _with({name: {"description": description, "input": output, "output": output}})
+    bundle = with_methods({name: {"description": description, "input": output, "output": output}})
     tree = ast.parse(python(bundle))
     kinds = {type(node).__name__ for node in tree.body}
     assert kinds <= {"Expr", "Import", "ImportFrom", "Assign", "ClassDef", "AsyncFunctionDef"}
@@ -81,3 +79,21 @@ def test_names_are_identifiers(text: str) -> None:
     assert snake(text).isidentifier()
     assert "\n" not in line(text)
     assert "*/" not in line(text)
+
+
+def test_no_method_takes_a_name_that_the_stub_needs() -> None:
+    """A method called ``json`` would be called by every other one."""
+    tree = ast.parse(python(ALIKE))
+    functions = [node.name for node in tree.body if isinstance(node, ast.AsyncFunctionDef)]
+    assert len(set(functions)) == len(functions) == 1 + len(ALIKE.manifest.methods)
+    assert {"json", "cast", "str", "list"}.isdisjoint(functions)
+    assert {"json_", "cast_", "judge_1", "judge_1_"} <= set(functions)
+
+
+def test_definitions_that_double_at_each_step_end() -> None:
+    name = "n" * 500
+    node = {"type": "object", "properties": {side: {"$ref": f"#/$defs/{name}"} for side in "ab"}, "required": ["a"]}
+    output = {"$ref": f"#/$defs/{name}", "$defs": {name: node}}
+    text = python(with_methods({"tree": {"description": "d", "input": None, "output": output}}))
+    assert text.count("TypedDict(") <= MAX_SCHEMAS
+    assert len(text) < 4 << 20
