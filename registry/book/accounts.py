@@ -19,7 +19,7 @@ from fabric.trust.schemes import is_ed25519, recover_address
 
 FORMAT: Final = "cryptlet-fabric/account-link/v1"
 _NAMES: Final = frozenset(("account", "format", "key", "signature"))
-_TYPE: Final = b"AccountLink(string registry,string namespace,bytes32 key)"
+_TYPE: Final = b"AccountLink(string registry,string namespace,string account,bytes32 key)"
 _EVM: Final = re.compile(r"eip155:(?:[1-9][0-9]{0,31}):0x([0-9a-f]{40})")
 _NATIVE: Final = re.compile(r"cryptlet:[0-9a-f]{32}:([0-9a-f]{64})")
 
@@ -50,7 +50,8 @@ class AccountLink:
     def message(self, registry: str, namespace: str) -> bytes:
         """Returns what the account signs: an EIP-712 digest on an EVM ledger, canonical JSON on a native one."""
         if _EVM.fullmatch(self.account):
-            words = keccak(registry.encode()) + keccak(namespace.encode()) + self.key
+            texts = (registry, namespace, self.account)
+            words = b"".join(keccak(text.encode()) for text in texts) + self.key
             return typed_digest(plain_domain_separator(), struct_hash(_TYPE, words))
         fields: JsonObject = {
             "account": self.account,

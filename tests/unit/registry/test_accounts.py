@@ -55,6 +55,13 @@ def test_a_link_of_elsewhere_is_none_here(account: str, other: str) -> None:
         check(book, entry(book, "acme", Link(link.to_json()), [ALICE]))
 
 
+def test_an_address_on_another_chain_is_another_account() -> None:
+    book, link = founded(), linked(EVM)
+    elsewhere = replace(link, account=EVM.replace(":31337:", ":1:"))
+    with pytest.raises(Refused, match="the account did not sign"):
+        check(book, entry(book, "acme", Link(elsewhere.to_json()), [ALICE]))
+
+
 def test_the_publisher_it_names_must_sign_and_own() -> None:
     book = founded()
     log(book, "acme", owners(ALICE, BOB), ALICE)
