@@ -27,7 +27,7 @@ from fabric.trust.batch import Sealed, SignedBatch, header_of
 from fabric.trust.binding import write_binding
 from fabric.trust.record import Record
 from fabric.trust.schemes import ED25519, Signature
-from fabric.wire.codec import Description, Load, Loaded, Run, RunResult, decode_request, encode_reply
+from fabric.wire.codec import Description, Load, Loaded, Run, RunResult, Unload, Unloaded, decode_request, encode_reply
 
 NATIVE = DestinationId(sha256(b"native"))
 ETHEREUM = DestinationId(sha256(b"ethereum"))
@@ -93,6 +93,9 @@ class StandIn:
         if isinstance(request, Load):
             self.loaded = True
             return encode_reply(Loaded(MEASUREMENT))
+        if isinstance(request, Unload):
+            self.loaded = False
+            return encode_reply(Unloaded())
         assert isinstance(request, Run)
         if not self.loaded:
             return encode_reply(Failure("unknown-bundle", "not loaded"))

@@ -12,7 +12,7 @@ from fabric.core.model import Failure, Invocation, Outcome
 from fabric.runtime.failures import CourierLost, DeadlinePassed, EnclaveLost
 from fabric.runtime.pool import EnclaveHandle, Pool, PoolConfig
 from fabric.runtime.profile import Profile
-from fabric.wire.codec import Load, Loaded, Run, RunResult, encode_reply
+from fabric.wire.codec import Load, Loaded, Run, RunResult, Unload, encode_reply
 from tests.unit.runtime.stand_in import MEASUREMENT, FakeCarrier, StandIn, run_of, success
 
 LOAD = Load(b"wheel", b"publication")
@@ -361,3 +361,13 @@ async def test_a_courier_runs_on_the_machine_of_its_enclave() -> None:
     await home.pool.add(replace(StandIn("a").handle, node="gateway"))
     await home.pool.add(StandIn("b").handle)
     assert [profile.labels for profile in asked] == [{"cryptlet-node": "gateway"}, {}]
+
+
+@pytest.mark.parametrize("error", [EnclaveLost("x"), CourierLost("x"), DeadlinePassed("x")])
+async def test_a_bundle_is_unloaded_everywhere_and_who_does_not_answer_is_lost(error: Exception) -> None:
+    """An enclave that may still run it is ended whole."""
+    home = await house("one", "two")
+    home.carrier.faults["two"] = [error]
+    await home.pool.unload(MEASUREMENT)
+    assert home["one"].requests == [Unload(MEASUREMENT)]
+    assert [handle.name for handle in home.lost] == ["two"]
