@@ -17,6 +17,7 @@ from fabric.core import canonical
 from fabric.core.canonical import JsonObject
 from fabric.core.clock import Clock, SystemClock
 from fabric.core.errors import ConfigError, NotFound, Oversize, StoreError
+from registry.client.bounded import Budget, make_pool, paying
 
 DEADLINE_SECONDS: Final = 30.0
 MAX_ANSWER: Final = 4 << 20
@@ -88,9 +89,7 @@ class Web:
         self.name = url.rstrip("/")
         self._clock = clock or SystemClock()
         self._deadline = deadline
-        self._pool = urllib3.PoolManager(
-            maxsize=4, retries=False, timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS)
-        )
+        self._pool = make_pool(_CONNECT_SECONDS, _READ_SECONDS)
 
     def read(self, path: str, limit: int) -> bytes:
         """Returns a file; see ``Source.read``."""
@@ -115,28 +114,26 @@ class Web:
     ) -> tuple[int, bytes]:
         body, more = sent
         url = f"{self.name}/{path}"
-        end = self._clock.monotonic_seconds() + self._deadline
         headers = {**more, "Accept-Encoding": "identity"}  # the limit counts what is sent
         try:
-            answer = self._pool.request(method, url, body=body, headers=headers, preload_content=False, redirect=False)
-            try:
-                return answer.status, self._receive(answer, limit, (url, end))
-            finally:
-                answer.close()
+            with paying(Budget(url, limit, self._clock, self._deadline)):
+                answer = self._pool.request(
+                    method, url, body, headers=headers, preload_content=False, decode_content=False, redirect=False
+                )
+                try:
+                    return answer.status, self._receive(answer, limit, url)
+                finally:
+                    answer.close()
         except urllib3.exceptions.HTTPError as error:
             raise StoreError(f"{url}: no answer ({type(error).__name__}); is the registry up?") from error
 
-    def _receive(self, answer: urllib3.BaseHTTPResponse, limit: int, place: tuple[str, float]) -> bytes:
-        url, end = place
+    def _receive(self, answer: urllib3.BaseHTTPResponse, limit: int, url: str) -> bytes:
+        encoding = answer.headers.get("Content-Encoding", "identity")
+        if encoding != "identity":
+            raise StoreError(f"{url}: sent as {encoding[:40]!r} where no encoding was asked for; take another mirror")
         data = bytearray()
-        while len(data) <= limit:
-            # One call of the socket at a time: a sender of single bytes meets the deadline too.
-            chunk = answer.read1(min(_CHUNK, limit + 1 - len(data)))
-            if not chunk:
-                break
+        while len(data) <= limit and (chunk := answer.read1(min(_CHUNK, limit + 1 - len(data)))):
             data += chunk
-            if self._clock.monotonic_seconds() > end:
-                raise StoreError(f"{url}: {len(data)} bytes in {self._deadline:g} s, which is too slow; take a mirror")
         return bytes(data)
 
 

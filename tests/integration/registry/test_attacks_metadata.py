@@ -73,8 +73,8 @@ class Counting(Web):
     most = 0
 
     @override
-    def _receive(self, answer: urllib3.BaseHTTPResponse, limit: int, place: tuple[str, float]) -> bytes:
-        data = super()._receive(answer, limit, place)
+    def _receive(self, answer: urllib3.BaseHTTPResponse, limit: int, url: str) -> bytes:
+        data = super()._receive(answer, limit, url)
         self.most = max(self.most, len(data))
         return data
 
