@@ -8,7 +8,7 @@ from fabric.trust.checkpoint import Checkpoint, read_note
 from fabric.trust.policy import Policy
 from fabric.trust.verifier import verify
 from registry.client.reader import Reader, at
-from registry.log.tree import Tiles, check_extends
+from registry.log.tree import SPLIT, Tiles, check_extends
 from registry.server.anchoring import INDEX, anchor_path, read_index
 
 LOOKED_AT: Final = 16
@@ -52,6 +52,8 @@ def _check(reader: Reader, policy: Policy, place: tuple[int, str]) -> None:
     try:
         check_extends(Tiles(reader.read_log, shown.size), anchored, shown)
     except VerificationError as error:
+        if error.step != SPLIT:
+            raise VerificationError("anchors", error.reason) from error
         raise VerificationError(
             "anchors", f"split view: {ledger} holds {_told(anchored)} at {verified.anchorage.locator}; {error.reason}"
         ) from error

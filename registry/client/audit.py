@@ -18,7 +18,7 @@ from registry.book.book import Book
 from registry.book.entry import Leaf, decode_leaf
 from registry.book.replay import replay
 from registry.client.reader import Reader, at
-from registry.log.tree import Tiles, check_extends, read_entries, root_of
+from registry.log.tree import SPLIT, Tiles, check_extends, read_entries, root_of
 from registry.records import records
 
 Tell = Callable[[str], None]
@@ -101,6 +101,8 @@ def compare_views(one: Reader, other: Reader) -> str:
     try:
         check_extends(Tiles(large.read_log, new.size), old, new)
     except VerificationError as error:
+        if error.step != SPLIT:
+            raise VerificationError("views", f"{large.pins.origin}: {error.reason}") from error
         shown = " and ".join(f"{item.size} entries, root {item.root.hex()}" for item in (old, new))
         raise VerificationError(
             "views", f"split view of {new.origin}: {shown}: {error.reason}. Keep both, tell its operator, trust neither"

@@ -15,14 +15,14 @@ from tuf.api.metadata import Metadata, SuccinctRoles, Targets
 from tuf.ngclient import Updater
 from tuf.ngclient.config import UpdaterConfig
 
-from fabric.core.errors import Malformed, Oversize, StoreError, VerificationError
+from fabric.core.errors import FabricError, Malformed, NotFound, Oversize, StoreError, VerificationError
 from fabric.core.ids import sha256
 from fabric.trust.checkpoint import MAX_NOTE_BYTES, Checkpoint, open_note, read_note
 from fabric.trust.merkle import EMPTY_ROOT
 from registry.client.transport import Fetcher, Source
 from registry.files import Shelf
 from registry.log.paths import CHECKPOINT
-from registry.log.tree import Tiles, check_extends
+from registry.log.tree import SPLIT, Tiles, check_extends
 from registry.records import MAX_RECORD_BYTES
 from registry.tuf.pins import BIN_BITS, BIN_PREFIX, Pins, pins_of
 
@@ -37,8 +37,11 @@ _KEPT: Final = (
     "What was trusted before stays trusted until it expires; take another mirror, or ask the registry's operator"
 )
 _SPLIT: Final = (
-    "The registry shows different people different logs: keep both checkpoints, tell its operator, trust neither"
+    "The registry shows different people different logs: show both checkpoints to others, tell its operator, trust"
+    " neither"
 )
+MAX_SPLITS: Final = 16
+"""So many foreign checkpoints are kept as evidence."""
 
 
 class Trusted:
@@ -123,7 +126,10 @@ class Trusted:
         if info.length > MAX_RECORD_BYTES or set(info.hashes) != {"sha256"}:
             raise VerificationError("tuf", f"{path}: {info.length} bytes, hashes {sorted(info.hashes)}")
         digest = info.hashes["sha256"]
-        return self.cached(_target_place(path, digest), info.length, bytes.fromhex(digest))
+        try:
+            return self.cached(_target_place(path, digest), info.length, bytes.fromhex(digest))
+        except NotFound as error:
+            raise StoreError(f"{error}, which its metadata list: this mirror is not whole, take another") from error
 
     def cached(self, path: str, size: int, digest: bytes) -> bytes:
         """Returns a file whose digest is known, from the cache or the source.
@@ -189,17 +195,51 @@ class Trusted:
         note = self._read_log(CHECKPOINT, MAX_NOTE_BYTES)
         new = _open(note, self.pins)
         tiles = Tiles(self._read_log, new.size)
-        if new.size < old.size:
-            raise VerificationError(
-                "log", f"the log has {new.size} entries, and had {old.size} when it was last seen: it was rolled back"
-            )
-        try:
-            check_extends(tiles, old, new)
-        except VerificationError as error:
-            raise VerificationError("log", f"two histories of {new.origin}: {error.reason}. {_SPLIT}") from error
+        self._check_goes_on(old, new, tiles, note)
         if new.size > old.size:
             self._state.put(CHECKPOINT, note)
         self.checkpoint, self.tiles, self.note = new, tiles, note
+
+    def _check_goes_on(self, old: Checkpoint, new: Checkpoint, tiles: Tiles, note: bytes) -> None:
+        try:
+            check_extends(tiles, old, new)
+        except VerificationError as error:
+            if error.step == SPLIT:
+                told = f"split view, two histories of {new.origin}: {error.reason}. {_SPLIT}: "
+                raise VerificationError(
+                    "log", told + self._keep_evidence(note, new) + self._after_rotation()
+                ) from error
+            if error.step != "size":
+                raise VerificationError("log", error.reason) from error
+            told = f"the log has {new.size} entries, and had {old.size} when it was last seen: it was rolled back."
+            raise VerificationError("log", f"{told} Take another mirror{self._after_rotation()}") from error
+
+    def _keep_evidence(self, note: bytes, new: Checkpoint) -> str:
+        """Writes both notes beside each other, each of them once; returns where, for people."""
+        name = f"split-{new.root.hex()[:8]}"
+        place = self._state.root / f"{name}.note"
+        try:
+            known = len(list(self._state.root.glob("split-*.note")))
+            if not place.exists() and known < 2 * MAX_SPLITS:
+                seen = self._state.read(CHECKPOINT) or b""
+                self._state.put_all({f"{name}-seen.note": seen, f"{name}.note": note})
+        except StoreError as error:
+            return f"the new one could not be kept: {error}"
+        if not place.exists():
+            return f"the new one was not kept, {MAX_SPLITS} others are in {self._state.root}"
+        return f"they are kept as {place} and {name}-seen.note"
+
+    def _after_rotation(self) -> str:
+        """Says what else may be, where the last checkpoint was signed by a key that was replaced since."""
+        note = self._state.read(CHECKPOINT) or b""
+        try:
+            _open(note, self.pins)
+        except FabricError:
+            return (
+                "; or, where the registry's operator says that the log's former key was stolen, move"
+                f" {self._state.root / CHECKPOINT} away, which a thief may have had signed"
+            )
+        return ""
 
     def _last(self) -> Checkpoint:
         note = self._state.read(CHECKPOINT)
@@ -209,7 +249,10 @@ class Trusted:
         return read_note(note.decode())
 
     def _read_log(self, path: str, limit: int) -> bytes:
-        return self._source.read(f"log/{path}", limit)
+        try:
+            return self._source.read(f"log/{path}", limit)
+        except NotFound as error:
+            raise StoreError(f"{error}, which its log needs: this mirror is not whole, take another") from error
 
 
 def _target_place(path: str, digest: str) -> str:

@@ -13,6 +13,8 @@ Read = Callable[[str, int], bytes]
 """Reads a static file: its path, and how many bytes it may have."""
 _HASH: Final = 32
 _LENGTH: Final = 2
+SPLIT: Final = "consistency"
+"""The step of ``check_extends`` that proves two histories."""
 MAX_ENTRY: Final = (1 << 8 * _LENGTH) - 1
 
 
@@ -36,6 +38,10 @@ class Tiles:
     def consistency(self, old: int) -> list[Digest]:
         """Returns the proof that the first ``old`` leaves are a prefix (RFC 9162 section 2.1.4.1); ``0 < old``."""
         return [] if old == self.size else self._subproof(old, (0, self.size), whole=True)
+
+    def first(self, count: int) -> Digest:
+        """Returns the root over the first leaves, as the tiles have it; ``0 < count <= size``."""
+        return self._subtree(0, count)
 
     def _path(self, index: int, start: int, end: int) -> list[Digest]:
         if end - start == 1:
@@ -95,10 +101,33 @@ def check_leaf(tiles: Tiles, checkpoint: Checkpoint, index: int, leaf: bytes) ->
 
 
 def check_extends(tiles: Tiles, old: Checkpoint, new: Checkpoint) -> None:
-    """Refuses a log that does not go on from where it was; raises ``VerificationError``, step ``consistency``."""
-    if old.size:
-        proof = tiles.consistency(old.size) if old.size <= new.size else []
-        check_consistency((old.size, old.root), (new.size, new.root), proof)
+    """Refuses a log that does not go on from where it was.
+
+    Raises:
+        VerificationError: step ``consistency``: two histories, which the two roots prove. Step ``tiles``: the tiles are
+            not those of the new root, so that nothing is known of the old one. Step ``size``: the new log is shorter.
+    """
+    if not old.size:
+        return
+    if old.size > new.size:
+        raise VerificationError("size", f"{new.size} entries after {old.size}")
+    shown = _proven(tiles, old.size, new) if old.size < new.size else new.root
+    if shown != old.root:
+        raise VerificationError(
+            SPLIT, f"the first {old.size} entries have the root {old.root.hex()} there and {shown.hex()} here"
+        )
+
+
+def _proven(tiles: Tiles, count: int, new: Checkpoint) -> Digest:
+    """Returns the root over the first leaves that a signed root commits to, by a proof from the tiles."""
+    shown = tiles.first(count)
+    try:
+        check_consistency((count, shown), (new.size, new.root), tiles.consistency(count))
+    except VerificationError as error:
+        raise VerificationError(
+            "tiles", f"the tiles here do not give the signed root over {new.size} entries: take another mirror"
+        ) from error
+    return shown
 
 
 def encode_entries(entries: Iterable[bytes]) -> bytes:

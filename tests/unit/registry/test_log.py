@@ -14,6 +14,7 @@ from registry.book.entry import decode_entry, decode_leaf
 from registry.files import Shelf
 from registry.log.paths import entry_tile, hash_tile, width_of
 from registry.log.tree import (
+    SPLIT,
     Read,
     Tiles,
     check_extends,
@@ -79,8 +80,12 @@ def test_proofs_from_tiles_are_those_of_the_tree(tmp_path: Path, size: int) -> N
         before = type(checkpoint)("log.test", old, Tree(hashes[:old]).root)
         check_extends(tiles, before, checkpoint)
         if old < size:
-            with pytest.raises(VerificationError):
+            with pytest.raises(VerificationError) as caught:
                 check_extends(tiles, type(checkpoint)("log.test", old, Digest(bytes(32))), checkpoint)
+            assert caught.value.step == SPLIT
+            with pytest.raises(VerificationError) as caught:  # other tiles than the checkpoint's say nothing of a split
+                check_extends(tiles, before, type(checkpoint)("log.test", size, Digest(bytes(32))))
+            assert caught.value.step == "tiles"
     assert read_entries(_reader(shelf), size // 2, size) == entries[size // 2 :]
 
 
