@@ -1,6 +1,7 @@
 """Mirror: a plain folder with everything that a reader asks for, which any web server can hand out."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,7 @@ from registry.files import Shelf
 from registry.log.paths import CHECKPOINT, HEIGHT, WIDTH, entry_tile, hash_tile, width_of
 from registry.records import standings_path, wheel_path
 
-_METADATA_BYTES: Final = 8 << 20
+_ROOT_BYTES: Final = 512_000
 _TILE_BYTES: Final = WIDTH * 65_537
 _STANDINGS_BYTES: Final = 32 << 20
 
@@ -57,14 +58,15 @@ def _copy_wheels(reader: Reader, shelf: Shelf, item: Listing) -> None:
 
 def _copy_metadata(reader: Reader, source: Source, shelf: Shelf) -> None:
     """Copies what this reader has verified: a newer timestamp than that would name files that are not here."""
-    for version in range(1, 1 << 16):
+    roots = reader.root_files()
+    for name, data in roots:
+        shelf.put(f"metadata/{name}", data)
+    # Older ones than this reader began with serve those who know still older ones, and they verify them.
+    for version in range(1, int(roots[0][0].partition(".")[0])):
         path = f"metadata/{version}.root.json"
-        if shelf.has(path):
-            continue
-        try:
-            shelf.put(path, source.read(path, _METADATA_BYTES))
-        except NotFound:
-            break
+        if not shelf.has(path):
+            with suppress(NotFound):
+                shelf.put(path, source.read(path, _ROOT_BYTES))
     for name, data in reader.metadata_files():
         shelf.put(f"metadata/{name}", data)
 

@@ -204,6 +204,10 @@ class Reader:
         """Returns the verified TUF metadata by file name, without roots; the timestamp comes last."""
         return self._trusted.metadata_files()
 
+    def root_files(self) -> list[tuple[str, bytes]]:
+        """Returns the root metadata that were verified, by file name, oldest first."""
+        return self._trusted.root_files()
+
     def standings(self, measurements: Collection[Measurement]) -> dict[Measurement, Standing]:
         """Returns the registry's present word on bundles, step 6; one that it does not know is left out.
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fabric.core import canonical
 from fabric.core.canonical import JsonValue
 from fabric.core.clock import Clock, SystemClock
-from fabric.core.errors import ConfigError, FabricError, Malformed, NotFound, StoreError
+from fabric.core.errors import ConfigError, FabricError, Malformed, NotFound, Refused, StoreError
 from fabric.core.ids import Digest, Measurement, sha256
 from fabric.trust.publication import Publication, parse_publication
 from fabric.trust.standing import Standing
@@ -104,7 +104,17 @@ class ServedSource:
         return data
 
     def resolve(self, name: str, version: str | None = None) -> Measurement:
-        """Returns the measurement that ``namespace/name`` stands for; raises as ``get``."""
+        """Returns the measurement that ``namespace/name`` stands for; raises as ``get``.
+
+        Raises:
+            Refused: several registries could be meant: whoever offers the name elsewhere would be asked next.
+        """
+        if len(self._places) > 1:
+            names = ", ".join(place.name for place in self._places)
+            raise Refused(
+                f"{name[:200]!r} could be meant of {names}: take its measurement, which `cryptlet info` shows of the"
+                " registry that the namespace is pinned to"
+            )
         ref = parse_ref(name)
         found, _ = self._first(lambda place: (place.reader.resolve(ref.namespace, ref.name, version), b""))
         return found.listing.measurement

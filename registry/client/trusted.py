@@ -169,6 +169,12 @@ class Trusted:
         timestamp = self._metadata("timestamp")
         return [*files, ("timestamp.json", timestamp)] if timestamp else files
 
+    def root_files(self) -> list[tuple[str, bytes]]:
+        """Returns the root metadata that were verified, by file name, oldest first."""
+        folder = self._state.root / "metadata" / "root_history"
+        names = sorted((path.name for path in folder.glob("*.root.json")), key=lambda name: int(name.partition(".")[0]))
+        return [(name, self._state.read(f"metadata/root_history/{name}") or b"") for name in names]
+
     def _load_all_bins(self) -> None:
         """Has the library fetch every bin: it fetches one when it is asked for a path of its."""
         missing = set(_BINS.get_roles())
