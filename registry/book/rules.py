@@ -1,6 +1,6 @@
 """Rules: which entry may come next. The numbers are those of docs/spec/registry.md, section 3.
 
-1.  The entry is for this log, and has the namespace's next number.
+1.  The entry is for this log, has the namespace's next number, and is no longer than an entry may be, signed as it is.
 2.  Every signature holds, and is of a key that may speak here: an owner's, one that is to become an owner, or an
     authority's (the owners of the namespace ``registry``).
 3.  ``claim``: a namespace is claimed once, for ever. The new owners sign as their own threshold asks, and so do the
@@ -28,7 +28,7 @@ from fabric.trust.standing import State
 from registry.book.accounts import parse_link
 from registry.book.bodies import Change, Claim, Compromise, Link, Owners, Rebuild, Release, Service
 from registry.book.book import Book, Holding
-from registry.book.entry import ROOT, Entry
+from registry.book.entry import MAX_ENTRY_BYTES, ROOT, Entry
 from registry.book.words import rank
 from registry.data_service import read_data_service
 from registry.names import parse_name
@@ -97,6 +97,7 @@ def check(book: Book, entry: Entry) -> None:
             f" {entry.sequence}: somebody else was faster, or it was logged before; read the namespace again, then sign"
         )
     case = _case(book, entry)
+    _check_size(case)
     _check_signers(case)
     _RULES[type(entry.body)](case, entry.body)
 
@@ -107,6 +108,15 @@ def _case(book: Book, entry: Entry) -> _Case:
     owners = set(holding.owners.keys) if holding else set()
     authorities = set(book.authorities().keys)
     return _Case(book, entry, signers, holding, len(signers & owners), len(signers & authorities))
+
+
+def _check_size(case: _Case) -> None:
+    """Rule 1. Signatures come one after the other: an entry that fits in each part may not fit as a whole."""
+    size = len(canonical.encode(case.entry.to_json()))
+    if size > MAX_ENTRY_BYTES:
+        raise Refused(
+            f"{case.place}: it has {size} bytes with its signatures, and may have {MAX_ENTRY_BYTES}: state less"
+        )
 
 
 def _check_signers(case: _Case) -> None:

@@ -36,6 +36,18 @@ def test_1_only_the_next_number_of_this_log() -> None:
         check(book, foreign)
 
 
+def test_1_signatures_that_come_one_after_the_other_make_no_entry_too_long() -> None:
+    """Each part of it was short enough to be sent; as a leaf nobody could have read it."""
+    book = founded()
+    body = release(GREETER["1.0.0"], ALICE)
+    filler = {f"claim {number}": "x" * 1_000 for number in range(16)}
+    told = Release(body.publication, body.size, provenance=filler)
+    check(book, entry(book, "acme", told, [ALICE]))
+    wide = Release(body.publication, body.size, provenance=dict.fromkeys(filler, "\x01" * 1000))
+    with pytest.raises(Refused, match="bytes with its signatures, and may have 49152: state less"):
+        check(book, entry(book, "acme", wide, [ALICE]))
+
+
 def test_2_every_signature_holds_and_counts() -> None:
     book = founded()
     good = entry(book, "acme", owners(ALICE, BOB), [ALICE])
