@@ -11,7 +11,8 @@
     them. Name and version were never given before, and the bundle is nowhere else.
 6.  ``change``: an owner deprecates, yanks, revokes, or takes the first two back; an authority puts a bundle into
     quarantine and takes it out; as many authorities as their threshold asks revoke. What is revoked stays so.
-7.  ``compromise``: another owner says it, or as many authorities as their threshold asks. The last authority stays.
+7.  ``compromise``: as many other owners say it as the threshold asks, or as many authorities as theirs: whoever has
+    fewer keys than the threshold gets rid of no owner. The last authority stays.
 8.  ``rebuild``: an owner of another namespace than the bundle's, once.
 9.  ``link``: the owner that it names signs, and the account in it signed for that owner. ``service``: an owner;
     its document says the same name and version, which were never given before.
@@ -199,7 +200,10 @@ def _change(case: _Case, body: Change) -> None:
     if present is body.state and item.now.reason == body.reason:
         raise Refused(f"{item.ref} is {present} already, for this reason")
     if not _may_change(case, present, body.state):
-        raise Refused(f"{case.place}: from {present} to {body.state} takes {_WHO[_needs(present, body.state)]}")
+        # Authorities that are not enough yet wait for each other; nobody else's signature can come to count.
+        waits = body.state is State.REVOKED and case.by_authorities > 0
+        kind = Unsigned if waits else Refused
+        raise kind(f"{case.place}: from {present} to {body.state} takes {_WHO[_needs(present, body.state)]}")
 
 
 def _may_change(case: _Case, present: State, wanted: State) -> bool:
@@ -219,11 +223,21 @@ def _compromise(case: _Case, body: Compromise) -> None:
     held = case.held
     if body.key not in held.owners.keys:
         raise Refused(f"{case.place}: the key {body.key.hex()} is no owner's")
-    others = len(case.signers & (set(held.owners.keys) - {body.key}))
-    if not others and not case.by_quorum:
-        raise Refused(f"{case.place}: another owner must say so, or as many authorities as their threshold asks")
+    others, needed = len(case.signers & (set(held.owners.keys) - {body.key})), held.owners.threshold
+    if others < needed and not case.by_quorum:
+        _refuse_compromise(case, others, needed)
     if case.entry.namespace == ROOT and len(held.owners.keys) == 1:
         raise Refused("the registry's last authority cannot be taken away: add another one first")
+
+
+def _refuse_compromise(case: _Case, others: int, needed: int) -> None:
+    if not others and not case.by_authorities:
+        raise Refused(f"{case.place}: another owner must say so, or as many authorities as their threshold asks")
+    quorum = case.book.authorities().threshold
+    raise Unsigned(
+        f"{case.place}: {others} of the {needed} other owners signed that it takes,"
+        f" or {case.by_authorities} of {quorum} authorities"
+    )
 
 
 def _rebuild(case: _Case, body: Rebuild) -> None:

@@ -146,6 +146,13 @@ def test_6_who_may_change_which_state(before: State, after: State, who: tuple[Pe
     assert book.listings[measurement].now.state is before
 
 
+def test_6_authorities_that_are_too_few_wait_for_each_other() -> None:
+    book = founded()
+    measurement = published(book)
+    with pytest.raises(Unsigned, match="as many authorities as their threshold asks"):
+        log(book, "acme", change(measurement, "revoked"), ONE)
+
+
 def test_6_only_a_bundle_of_the_namespace() -> None:
     book = founded()
     measurement = published(book)
@@ -162,9 +169,10 @@ def test_7_a_lost_key_ends_what_it_signed_since() -> None:
     early, late = published(book, "1.0.0"), published(book, "1.1.0")
     since = book.listings[late].logged
     by_bob = published(book, "2.0.0", BOB)
-    for people in [(ALICE,), (ONE,)]:
-        with pytest.raises(Refused, match="another owner must say so, or as many authorities"):
-            log(book, "acme", Compromise(ALICE.key.public, since), *people)
+    with pytest.raises(Refused, match="another owner must say so, or as many authorities"):
+        log(book, "acme", Compromise(ALICE.key.public, since), ALICE)
+    with pytest.raises(Unsigned, match="0 of the 1 other owners signed that it takes, or 1 of 2 authorities"):
+        log(book, "acme", Compromise(ALICE.key.public, since), ONE)
     log(book, "acme", Compromise(ALICE.key.public, since), BOB)
     states = [book.listings[item].now.state for item in (early, late, by_bob)]
     assert states == [State.ACTIVE, State.REVOKED, State.ACTIVE]
@@ -173,6 +181,20 @@ def test_7_a_lost_key_ends_what_it_signed_since() -> None:
         log(book, "acme", change(early, "yanked"), ALICE)
     with pytest.raises(Refused, match="is in wrong hands since"):
         log(book, "acme", owners(ALICE, BOB), BOB)
+
+
+@pytest.mark.parametrize("namespace", ["acme", ROOT])
+def test_7_fewer_keys_than_the_threshold_get_rid_of_no_owner(namespace: str) -> None:
+    """A thief of one key of three would take the others away, one by one, and be alone."""
+    book = founded()
+    log(book, "acme", owners(ALICE, BOB, MALLORY, threshold=2), ALICE, BOB)
+    thief, lost, other = (MALLORY, ALICE, BOB) if namespace == "acme" else (ONE, TWO, THREE)
+    with pytest.raises(Unsigned, match="1 of the 2 other owners signed"):
+        log(book, namespace, Compromise(lost.key.public, 0), thief)
+    with pytest.raises(Refused, match=r"1 of the 2 other owners signed|another owner must say so"):
+        log(book, "acme", Compromise(ALICE.key.public, 0), MALLORY, ALICE)
+    log(book, namespace, Compromise(thief.key.public, 0), lost, other)
+    assert book.holdings[namespace].owners == owners(lost, other, threshold=2)
 
 
 def test_7_authorities_take_the_last_key_and_close_the_namespace() -> None:
