@@ -14,19 +14,23 @@ from typing import Final
 
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject, JsonValue
-from fabric.core.errors import Malformed
+from fabric.core.errors import Malformed, Refused
 from fabric.core.ids import Measurement, parse_word
 from fabric.trust.fields import read_choice, read_integer, read_list, read_object
-from registry.book.bodies import Compromise
-from registry.book.book import Book
-from registry.book.entry import Leaf, decode_leaf
+from fabric.trust.standing import State
+from registry.book.bodies import Change, Compromise, Owners, Release
+from registry.book.book import Book, Listing
+from registry.book.entry import Entry, Leaf, decode_leaf
 from registry.book.rules import bundle_of
 from registry.book.words import rank
 
 FORMAT: Final = "cryptlet-fabric/registry-record/v1"
 MAX_RECORD_BYTES: Final = 4 << 20
 _MAX_LEAVES: Final = 1024
+MAX_VERSIONS: Final = 10_000
 _LAST: Final = 2**53 - 1
+
+_URGENT: Final = (State.QUARANTINED, State.REVOKED)
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,47 @@ def records(book: Book, leaves: Sequence[bytes], touched: Iterable[Leaf] | None 
     made = {namespace_path(name): _encode(leaves, book.holdings[name].history) for name in namespaces}
     for measurement in bundles:
         item = book.listings[measurement]
-        positions = sorted({turn.position for turn in item.turns} | set(item.rebuilds.values()))
-        made[bundle_path(measurement)] = _encode(leaves, positions)
+        made[bundle_path(measurement)] = _encode(leaves, _positions(item))
         name = item.publication.name
         made[names_path(item.namespace, name)] = _index(book.holdings[item.namespace].names[name])
     return made
+
+
+def check_room(book: Book, leaves: Sequence[bytes], entry: Entry) -> None:
+    """Refuses an entry that would fill more than half of a record, or an index, beyond which readers take none.
+
+    One owner's record that no reader takes would end every mirror and every audit. The other half is for what must
+    never be refused: what ends a key or a bundle.
+
+    Raises:
+        Refused: the record is half full.
+    """
+    body = entry.body
+    if isinstance(body, Release):
+        versions = book.holding(entry.namespace).names.get(body.publication.name, {})
+        if len(versions) >= MAX_VERSIONS:
+            raise Refused(f"{entry.namespace}/{body.publication.name} has {MAX_VERSIONS} versions: take another name")
+        return
+    positions = _grown(book, entry)
+    if len(positions) * 2 >= _MAX_LEAVES or sum(len(leaves[at]) for at in positions) * 2 >= MAX_RECORD_BYTES:
+        raise Refused(
+            f"{entry.kind} in namespace {entry.namespace!r}: its record has {len(positions)} entries, which is half of"
+            " what readers take; the rest is for what ends keys and bundles"
+        )
+
+
+def _grown(book: Book, entry: Entry) -> list[int]:
+    """Returns the places of the leaves that lie where an entry's own would, of those that can wait."""
+    body = entry.body
+    if isinstance(body, Owners):
+        return book.holding(entry.namespace).history
+    found = bundle_of(entry)
+    is_urgent = isinstance(body, Change) and body.state in _URGENT
+    return [] if found is None or is_urgent else _positions(book.listing(found))
+
+
+def _positions(item: Listing) -> list[int]:
+    return sorted({turn.position for turn in item.turns} | set(item.rebuilds.values()))
 
 
 def _bundles(book: Book, leaf: Leaf) -> set[Measurement]:

@@ -24,7 +24,7 @@ from registry.files import Shelf
 from registry.house.catalogue import Catalogue
 from registry.house.publisher import Publisher
 from registry.house.store import Pending, Store
-from registry.records import wheel_path
+from registry.records import check_room, wheel_path
 
 WAIT_SECONDS: Final = 7 * 86_400
 """How long something may wait before it is forgotten."""
@@ -134,6 +134,7 @@ class Registry:
         except Unsigned as error:
             lacks = str(error)
         self._admit(self.book, entry)
+        check_room(self.book, self.leaves, entry)
         files = await asyncio.to_thread(self._files_of, entry)
         missing = next((digest for digest in files if not self._has_wheel(digest)), None)
         if lacks or missing:
@@ -152,10 +153,10 @@ class Registry:
         return known.position
 
     async def _joined(self, entry: Entry) -> Entry:
-        """Returns the entry with the signatures that came before."""
+        """Returns the entry with the signatures that came before, as bounded as one that comes whole."""
         for item in await self.store.pending(entry.digest):
             entry = entry.with_signatures((*decode_entry(item.body).signatures, *entry.signatures))
-        return entry
+        return decode_entry(canonical.encode(entry.to_json()))
 
     async def _keep(self, entry: Entry, wheel: Digest | None) -> None:
         await self._check_room(entry.namespace)
