@@ -12,7 +12,8 @@ from fabric.core.errors import NotFound
 from registry.server.answers import guarded
 
 ROOMS: Final = ("metadata", "targets", "log", "wheels", "standings")
-_CHANGING: Final = ("timestamp.json", "checkpoint")
+_CHANGING: Final = ("timestamp.json", "checkpoint", "index.json")
+"""The last one lists the anchors; every target has its digest before its name."""
 _FOREVER: Final = "public, max-age=31536000, immutable"
 
 
