@@ -26,6 +26,10 @@ KEPT_SNAPSHOTS: Final = 64
 METADATA: Final = "metadata"
 TARGETS: Final = "targets"
 _SUCCINCT: Final = SuccinctRoles([], 1, BIN_BITS, BIN_PREFIX)
+_RECOVER: Final = (
+    "put it back from a mirror; where there is none, take metadata/timestamp.json away, start again, and run"
+    " `cryptlet registry rotate FOLDER online`, so that readers follow"
+)
 _Read = TypeVar("_Read")
 _COMPACT: Final = JSONSerializer(compact=True)
 
@@ -176,13 +180,13 @@ class TufWriter:
         version = timestamp.signed.snapshot_meta.version
         snapshot = self._load(f"{version}.snapshot.json", Metadata[Snapshot].from_bytes)
         if snapshot is None:
-            raise StoreError(f"{METADATA}/{version}.snapshot.json is lost: `cryptlet registry recover` writes it again")
+            raise StoreError(f"{METADATA}/{version}.snapshot.json is lost: {_RECOVER}")
         self._timestamp, self._snapshot = timestamp, snapshot
         for name in _SUCCINCT.get_roles():
             meta = snapshot.signed.meta[f"{name}.json"]
             found = self._load(f"{meta.version}.{name}.json", Metadata[Targets].from_bytes)
             if found is None:
-                raise StoreError(f"{METADATA}/{meta.version}.{name}.json is lost: see `cryptlet registry recover`")
+                raise StoreError(f"{METADATA}/{meta.version}.{name}.json is lost: {_RECOVER}")
             self._bins[name] = found
 
     def _load(self, name: str, read: Callable[[bytes], _Read]) -> _Read | None:
@@ -190,7 +194,7 @@ class TufWriter:
         try:
             return None if data is None else read(data)
         except RepositoryError as error:
-            raise StoreError(f"{METADATA}/{name}: {error}; see `cryptlet registry recover`") from error
+            raise StoreError(f"{METADATA}/{name}: {error}: {_RECOVER}") from error
 
     def _after(self, seconds: int) -> datetime:
         return datetime.fromtimestamp(self._clock.unix_seconds() + seconds, UTC)
