@@ -18,10 +18,9 @@ from fabric.core.errors import Malformed, Refused
 from fabric.core.ids import Measurement, parse_word
 from fabric.trust.fields import read_choice, read_integer, read_list, read_object
 from fabric.trust.standing import State
-from registry.book.bodies import Change, Compromise, Owners, Release
+from registry.book.bodies import Change, Compromise, Owners, Rebuild, Release
 from registry.book.book import Book, Listing
 from registry.book.entry import Entry, Leaf, decode_leaf
-from registry.book.rules import bundle_of
 from registry.book.words import rank
 
 FORMAT: Final = "cryptlet-fabric/registry-record/v1"
@@ -111,7 +110,7 @@ def _grown(book: Book, entry: Entry) -> list[int]:
     body = entry.body
     if isinstance(body, Owners):
         return book.holding(entry.namespace).history
-    found = bundle_of(entry)
+    found = _bundle_of(entry)
     is_urgent = isinstance(body, Change) and body.state in _URGENT
     return [] if found is None or is_urgent else _positions(book.listing(found))
 
@@ -120,9 +119,17 @@ def _positions(item: Listing) -> list[int]:
     return sorted({turn.position for turn in item.turns} | set(item.rebuilds.values()))
 
 
+def _bundle_of(entry: Entry) -> Measurement | None:
+    """Returns the bundle that an entry is about, if it is about one."""
+    body = entry.body
+    if isinstance(body, Release):
+        return body.publication.measurement
+    return body.measurement if isinstance(body, Change | Rebuild) else None
+
+
 def _bundles(book: Book, leaf: Leaf) -> set[Measurement]:
     """Returns the bundles whose records a leaf changes."""
-    found = bundle_of(leaf.entry)
+    found = _bundle_of(leaf.entry)
     if found is not None:
         return {found}
     if not isinstance(leaf.entry.body, Compromise):

@@ -24,12 +24,11 @@ from typing import Any, Final
 
 from fabric.core import canonical
 from fabric.core.errors import Malformed, Refused
-from fabric.core.ids import Measurement
 from fabric.trust.standing import State
 from registry.book.accounts import parse_link
 from registry.book.bodies import Change, Claim, Compromise, Link, Owners, Rebuild, Release, Service
 from registry.book.book import Book, Holding
-from registry.book.entry import MAX_ENTRY_BYTES, ROOT, Entry
+from registry.book.entry import MAX_ENTRY_BYTES, MAX_SIGNATURES, ROOT, Entry
 from registry.book.words import rank
 from registry.data_service import read_data_service
 from registry.names import parse_name
@@ -113,11 +112,13 @@ def _case(book: Book, entry: Entry) -> _Case:
 
 def _check_size(case: _Case) -> None:
     """Rule 1. Signatures come one after the other: an entry that fits in each part may not fit as a whole."""
-    size = len(canonical.encode(case.entry.to_json()))
+    size, count = len(canonical.encode(case.entry.to_json())), len(case.entry.signatures)
     if size > MAX_ENTRY_BYTES:
         raise Refused(
             f"{case.place}: it has {size} bytes with its signatures, and may have {MAX_ENTRY_BYTES}: state less"
         )
+    if count > MAX_SIGNATURES:
+        raise Refused(f"{case.place}: {count} signatures, and it may have {MAX_SIGNATURES}: fewer suffice")
 
 
 def _check_signers(case: _Case) -> None:
@@ -278,14 +279,6 @@ def _owner(case: _Case) -> None:
 def _demand(case: _Case, signed: int, needed: int, whose: str) -> None:
     if signed < needed:
         raise Unsigned(f"{case.place}: {signed} of the {needed} {whose} signed that it takes")
-
-
-def bundle_of(entry: Entry) -> Measurement | None:
-    """Returns the bundle that an entry is about, if it is about one."""
-    body = entry.body
-    if isinstance(body, Release):
-        return body.publication.measurement
-    return body.measurement if isinstance(body, Change | Rebuild) else None
 
 
 _WHO: Final = {

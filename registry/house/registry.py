@@ -153,10 +153,10 @@ class Registry:
         return known.position
 
     async def _joined(self, entry: Entry) -> Entry:
-        """Returns the entry with the signatures that came before, as bounded as one that comes whole."""
+        """Returns the entry with the signatures that came before."""
         for item in await self.store.pending(entry.digest):
             entry = entry.with_signatures((*decode_entry(item.body).signatures, *entry.signatures))
-        return decode_entry(canonical.encode(entry.to_json()))
+        return entry
 
     async def _keep(self, entry: Entry, wheel: Digest | None) -> None:
         await self._check_room(entry.namespace)

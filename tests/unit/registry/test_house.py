@@ -9,7 +9,7 @@ import pytest
 
 from fabric.core import canonical
 from fabric.core.clock import FrozenClock, SystemClock
-from fabric.core.errors import Malformed, NotFound, Refused, StoreError
+from fabric.core.errors import NotFound, Refused, StoreError
 from fabric.core.ids import Digest, sha256
 from fabric.trust.standing import State
 from registry import records
@@ -111,7 +111,7 @@ async def test_signatures_that_come_one_by_one_make_no_entry_that_nobody_reads(t
         body = fitting[-1]
         assert _size(house, body, CROWD) > MAX_ENTRY_BYTES + 1_024  # as much as a leaf may have
         assert (await house.registry.submit(house.entry("acme", body, *CROWD[:8]))).position is None
-        with pytest.raises(Malformed, match=f"at most {MAX_ENTRY_BYTES} bytes"):
+        with pytest.raises(Refused, match=f"bytes with its signatures, and may have {MAX_ENTRY_BYTES}: state less"):
             await house.registry.submit(house.entry("acme", body, *CROWD[8:]))
         assert house.registry.book.size == 2
     async with opened(tmp_path, _now()) as house:

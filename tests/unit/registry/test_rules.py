@@ -48,6 +48,16 @@ def test_1_signatures_that_come_one_after_the_other_make_no_entry_too_long() -> 
         check(book, entry(book, "acme", wide, [ALICE]))
 
 
+def test_1_more_signatures_than_an_entry_may_have() -> None:
+    crowds = [[Person(f"{name} {number}") for number in range(16)] for name in ("old", "new")]
+    book = Book(ORIGIN)
+    log(book, ROOT, Claim(owners(ONE)), ONE)
+    log(book, "acme", Claim(owners(*crowds[0])), *crowds[0], ONE)
+    with pytest.raises(Refused, match="33 signatures, and it may have 32: fewer suffice"):
+        log(book, "acme", owners(*crowds[1]), *crowds[0], *crowds[1], ONE)
+    log(book, "acme", owners(*crowds[1]), *crowds[0], *crowds[1])
+
+
 def test_2_every_signature_holds_and_counts() -> None:
     book = founded()
     good = entry(book, "acme", owners(ALICE, BOB), [ALICE])
