@@ -1,13 +1,11 @@
 """The vectors, read by the real code, and by a reader of a few lines that knows the specification alone."""
 
-import base64
 import hashlib
 import json
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from fabric.core import canonical
 from fabric.core.errors import FabricError
@@ -16,8 +14,10 @@ from registry.book.book import Book
 from registry.book.entry import decode_leaf, parse_entry
 from registry.book.replay import replay
 from registry.book.rules import check
+from registry.log.paths import entry_tile
 from registry.log.tree import decode_entries, root_of
 from registry.records import decode_record, records
+from tests.support import stranger
 
 VECTORS: Final[dict[str, Any]] = json.loads((Path(__file__).parents[2] / "vectors/registry.json").read_text())
 LEAVES: Final = [item["leaf"].encode() for item in VECTORS["leaves"]]
@@ -38,10 +38,12 @@ def test_the_log_gives_the_states_and_the_owners() -> None:
 def test_tiles_and_checkpoint_are_those_of_the_leaves() -> None:
     key = bytes.fromhex(VECTORS["keys"]["log"])
     assert open_note(VECTORS["checkpoint"], key).root == root_of(LEAVES)
-    assert decode_entries(bytes.fromhex(VECTORS["entry_tile"])) == LEAVES
+    assert decode_entries(bytes.fromhex(VECTORS["tiles"][entry_tile(0, len(LEAVES))])) == LEAVES
 
 
-@pytest.mark.parametrize("case", VECTORS["refused"], ids=lambda case: f"rule {case['rule']}: {case['said'][:40]}")
+@pytest.mark.parametrize(
+    "case", VECTORS["refused"], ids=[f"{at}-{x['rule']}" for at, x in enumerate(VECTORS["refused"])]
+)
 def test_what_the_rules_forbid_is_refused(case: dict[str, Any]) -> None:
     with pytest.raises(FabricError) as refused:
         check(_book(), parse_entry(case["entry"]))
@@ -53,33 +55,42 @@ def test_every_kind_is_there() -> None:
     assert kinds == {"claim", "owners", "release", "change", "compromise", "rebuild", "link", "service"}
 
 
-def _hash(leaves: list[bytes]) -> bytes:
-    """RFC 6962, section 2.1, as it is written there."""
-    if len(leaves) == 1:
-        return hashlib.sha256(b"\0" + leaves[0]).digest()
-    split = 1
-    while split * 2 < len(leaves):
-        split *= 2
-    return hashlib.sha256(b"\1" + _hash(leaves[:split]) + _hash(leaves[split:])).digest()
-
-
 def test_a_stranger_reads_it_by_the_specification_alone() -> None:
-    assert [hashlib.sha256(b"\0" + leaf).hexdigest() for leaf in LEAVES] == [item["hash"] for item in VECTORS["leaves"]]
-    text, _, tail = VECTORS["checkpoint"].partition("\n\n")
-    origin, size, root = text.split("\n")
-    assert (origin, int(size), base64.b64decode(root)) == ("registry.test/one", len(LEAVES), _hash(LEAVES))
-    blob = base64.b64decode(tail.split(" ")[2])
-    Ed25519PublicKey.from_public_bytes(bytes.fromhex(VECTORS["keys"]["log"])).verify(blob[4:], f"{text}\n".encode())
-    assert bytes.fromhex(VECTORS["hash_tile"]) == b"".join(_hash([leaf]) for leaf in LEAVES)
-    tile = b"".join(len(leaf).to_bytes(2, "big") + leaf for leaf in LEAVES)
-    assert bytes.fromhex(VECTORS["entry_tile"]) == tile
-    for leaf in LEAVES:
-        whole = json.loads(leaf)
-        statement = whole["entry"]["statement"]
-        signed = json.dumps(statement, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-        for item in whole["entry"]["signatures"]:
-            key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(item["key"]))
-            key.verify(bytes.fromhex(item["signature"]), signed)
+    key = bytes.fromhex(VECTORS["keys"]["log"])
+    origin, size, root = stranger.open_checkpoint(VECTORS["checkpoint"], key)
+    hashes = [stranger.leaf_hash(leaf) for leaf in LEAVES]
+    assert [item.hex() for item in hashes] == [item["hash"] for item in VECTORS["leaves"]]
+    assert (origin, size, root) == ("registry.test/one", len(LEAVES), stranger.tree_hash(hashes))
+    tiles = stranger.tiles_of(LEAVES)
+    assert {path: data.hex() for path, data in tiles.items()} == VECTORS["tiles"]
+    for index, leaf in enumerate(LEAVES):
+        assert stranger.check_signatures(json.loads(leaf)["entry"])
+        assert stranger.is_included(leaf, index, (size, root), tiles.__getitem__)
+        assert not stranger.is_included(leaf + b" ", index, (size, root), tiles.__getitem__)
+        assert not stranger.is_included(leaf, (index + 1) % size, (size, root), tiles.__getitem__)
+
+
+@pytest.mark.parametrize("log", VECTORS["long_logs"], ids=lambda log: str(log["size"]))
+def test_a_stranger_reads_long_logs(log: dict[str, Any]) -> None:
+    leaves = [str(number).encode() for number in range(log["size"])]
+    tiles, root = stranger.tiles_of(leaves), bytes.fromhex(log["root"])
+    assert {path: hashlib.sha256(data).hexdigest() for path, data in tiles.items()} == log["tiles"]
+    for index in {0, log["size"] // 2, log["size"] - 1}:
+        assert stranger.is_included(leaves[index], index, (log["size"], root), tiles.__getitem__)
+
+
+def test_a_stranger_finds_records_and_their_leaves() -> None:
+    _, size, root = stranger.open_checkpoint(VECTORS["checkpoint"], bytes.fromhex(VECTORS["keys"]["log"]))
+    read = stranger.tiles_of(LEAVES).__getitem__
+    for path, text in VECTORS["records"].items():
+        assert stranger.bin_of(path) == VECTORS["bins"][path]
+        for item in json.loads(text).get("leaves", ()):
+            leaf = json.dumps(item["leaf"], sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+            assert stranger.is_included(leaf, item["position"], (size, root), read)
+
+
+def test_every_rule_refuses_something() -> None:
+    assert {case["rule"] for case in VECTORS["refused"]} == set(range(1, 10))
 
 
 def test_records_hold_leaves_of_the_log() -> None:
