@@ -217,6 +217,6 @@ def _draws(share: int) -> int:
 
 TestBooks = Books.TestCase
 TestBooks.settings = settings(
-    max_examples=_draws(2), stateful_step_count=20, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate)
+    max_examples=_draws(4), stateful_step_count=20, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate)
 )
 """Without shrinking, which takes minutes here: twenty steps are few enough to read."""
