@@ -124,7 +124,10 @@ class Api:
             return None
         if sha256(canonical.encode(body)).hex() != digest:
             raise VerificationError("registry", f"asked for {digest}, was given another")
-        return str(value.get("namespace")), body
+        namespace = body.get("namespace")
+        if not isinstance(namespace, str) or value.get("namespace") != namespace:
+            raise VerificationError("registry", f"{digest} waits in another namespace than the registry says")
+        return namespace, body
 
     def waiting_wheel(self, digest: str) -> bytes:
         """Returns the wheel file of a release that waits; raises ``NotFound`` and ``StoreError``."""

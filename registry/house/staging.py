@@ -69,7 +69,7 @@ class Staging:
             raise Unauthenticated("the token was used before: ask its issuer for a new one")
         bundle = await asyncio.to_thread(read_bundle, wheel)
         provenance = _provenance(claims, trusted)
-        body = canonical.encode(_body(bundle, len(wheel), provenance))
+        body = canonical.encode(_body(namespace, bundle, len(wheel), provenance))
         return Staged(await self._keep(namespace, body, wheel), bundle, provenance)
 
     async def _keep(self, namespace: str, body: bytes, wheel: bytes) -> Digest:
@@ -82,8 +82,10 @@ class Staging:
         return name
 
 
-def _body(bundle: Bundle, size: int, provenance: dict[str, str]) -> JsonObject:
-    return {"provenance": {**provenance}, "size": size, "wheel": bundle.wheel_digest.hex()}
+def _body(namespace: str, bundle: Bundle, size: int, provenance: dict[str, str]) -> JsonObject:
+    """Returns what waits; its digest names the namespace too, for one wheel may wait in several."""
+    wheel = bundle.wheel_digest.hex()
+    return {"namespace": namespace, "provenance": {**provenance}, "size": size, "wheel": wheel}
 
 
 def _provenance(claims: Claims, trusted: list[TrustedIssuer]) -> dict[str, str]:

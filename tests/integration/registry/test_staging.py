@@ -19,7 +19,7 @@ from registry.client.transport import Web
 from registry.publish import sign_publication
 from registry.server.app import make_app
 from tests.support.issuer import AUDIENCE, REPOSITORY, Issuer, running_issuer
-from tests.support.registries import ALICE, House, opened, owners, wheel
+from tests.support.registries import ALICE, BOB, House, opened, owners, wheel
 from tests.support.registry_server import serving
 
 pytestmark = pytest.mark.e2e
@@ -101,3 +101,18 @@ async def test_a_token_is_used_once(tmp_path: Path) -> None:
         async with serving(make_app(house.registry, is_local=True)) as url:  # a restart remembers
             with pytest.raises(FabricError, match="was used before"):
                 await asyncio.to_thread(Api(Web(url)).stage, "acme", token, wheel())
+
+
+async def test_one_wheel_waits_in_two_namespaces(tmp_path: Path) -> None:
+    async with scene(tmp_path) as (house, api, issuer):
+        await house.claim("zeta-works", BOB)
+        trusted = Trusted(issuer.url, AUDIENCE, {"repository": REPOSITORY})
+        await house.registry.submit(house.entry("zeta-works", replace(owners(BOB), issuers=(trusted,)), BOB))
+        for namespace in ("acme", "zeta-works"):
+            token = _token(issuer, jti=f"for {namespace}")
+            digest = str((await asyncio.to_thread(api.stage, namespace, token, wheel()))["digest"])
+            staged = await asyncio.to_thread(api.staged, digest)
+            assert staged is not None
+            assert staged[0] == staged[1]["namespace"] == namespace
+        waiting = await asyncio.to_thread(api.pending)
+        assert sorted(str(item["namespace"]) for item in waiting) == ["acme", "zeta-works"]
