@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import urllib3
-from tuf.api.metadata import Metadata, Timestamp
+from tuf.api.metadata import Metadata, MetaFile, Timestamp
 from typing_extensions import override
 
 from fabric.bundles.bundle import Bundle
@@ -151,6 +151,24 @@ async def test_mix_and_match_is_refused(tmp_path: Path) -> None:
             if known is not None:
                 at.mirror.files[f"metadata/{path.name}"] = known.read_bytes()
         await at.refused(at.reader(), r"record: the metadata here do not hold: Observed hash .* take another mirror")
+
+
+async def test_an_old_snapshot_under_a_new_timestamp_is_refused(tmp_path: Path) -> None:
+    """With the stolen online key; after a restart too, and without the cache."""
+    async with scene(tmp_path) as at:
+        (old,) = at.house.public.glob("metadata/2.snapshot.json")
+        data = old.read_bytes()
+        await _revoked(at)
+        assert await asyncio.to_thread(at.look, at.reader()) is State.REVOKED
+        forged = Metadata[Timestamp].from_bytes((at.house.public / "metadata" / "timestamp.json").read_bytes())
+        forged.signed.version += 1
+        forged.signed.snapshot_meta = MetaFile.from_data(2, data, ["sha256"])
+        forged.sign(open_key(tmp_path / "registry" / "keys" / "online.key").signer)
+        at.mirror.files["metadata/timestamp.json"] = forged.to_bytes()
+        at.mirror.files["metadata/2.snapshot.json"] = data
+        await at.refused(at.reader(), r"tuf: .*snapshot.*What was trusted before stays trusted")
+        shutil.rmtree(at.house.folder / "victim" / "cache")
+        await at.refused(at.reader(), r"tuf: .*snapshot")
 
 
 @pytest.mark.parametrize("what", ["metadata/2.snapshot.json", "metadata/1.targets.json", "log/checkpoint"])

@@ -12,8 +12,7 @@ from fabric.core.errors import NotFound, Refused, VerificationError
 from fabric.core.ids import Measurement, sha256
 from fabric.trust.standing import State
 from registry.book.bodies import Body, Change, Claim, Compromise
-from registry.book.effects import carry_out
-from registry.book.entry import Entry, Leaf
+from registry.book.entry import Entry
 from registry.client.api import Api
 from registry.client.known import Entry as Known
 from registry.client.known import Folders, load_known
@@ -33,16 +32,6 @@ async def served(tmp_path: Path) -> AsyncIterator[tuple[House, str]]:
     async with opened(tmp_path) as house, serving(make_app(house.registry)) as url:
         await house.claim("acme", ALICE)
         yield house, url
-
-
-async def _force(house: House, entry: Entry) -> None:
-    """Logs an entry as somebody would who has the server and its keys: without asking the rules."""
-    leaf = Leaf(entry, house.registry.book.logged)
-    await house.registry.store.append(house.registry.book.size, entry.digest, leaf.encoded)
-    carry_out(house.registry.book, leaf)
-    house.registry.book.size += 1
-    house.registry.leaves.append(leaf.encoded)
-    house.registry.publisher.publish(house.registry.book, house.registry.leaves)
 
 
 def _forged_release(house: House) -> Entry:
@@ -82,9 +71,9 @@ async def test_the_servers_keys_make_nothing_run(tmp_path: Path, name: str) -> N
         if "revoked" in name:
             await house.change(bundle, State.REVOKED, "leaks", ALICE)
         for entry in entries(house):
-            await _force(house, entry)
+            await house.force(entry)
         if "owners" in name:
-            await _force(house, _forged_release(house))
+            await house.force(_forged_release(house))
         target = list(house.registry.book.listings)[-1]
 
         def look() -> None:
@@ -98,10 +87,10 @@ async def test_the_servers_keys_make_nothing_run(tmp_path: Path, name: str) -> N
 
 async def test_a_namespace_that_no_authority_approved_is_refused(tmp_path: Path) -> None:
     async with served(tmp_path) as (house, url):
-        await _force(house, house.entry("evil", Claim(owners(MALLORY)), MALLORY))
+        await house.force(house.entry("evil", Claim(owners(MALLORY)), MALLORY))
         data = wheel("other")
         house.registry.publisher.shelf.put(wheel_path(sha256(data)), data)
-        await _force(house, house.entry("evil", release(data, MALLORY), MALLORY))
+        await house.force(house.entry("evil", release(data, MALLORY), MALLORY))
         target = list(house.registry.book.listings)[-1]
 
         def look() -> None:
