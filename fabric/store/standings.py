@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Iterable
 from functools import partial
+from typing import Final
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, delete, select
 
 from fabric.core import canonical
 from fabric.core.ids import Measurement
@@ -13,19 +14,22 @@ from fabric.store.schema import standings
 from fabric.store.values import reading, require
 from fabric.trust.standing import SKEW_SECONDS, Standing, parse_standing
 
+_RUN: Final = 3
+"""So many standings in a row decide whether the one in their midst is needed."""
+
 
 class Standings:
-    """Stores and finds standings; rows are only added."""
+    """Stores and finds standings."""
 
     def __init__(self, database: Database) -> None:
         """Works on ``database``."""
         self._database = database
 
     async def put(self, items: Iterable[Standing]) -> None:
-        """Stores those that are needed beside what is stored.
+        """Stores what came, and lets go what it makes needless; a repeat stores nothing.
 
-        A registry signs every few minutes. What says the same as the stored one is left out until half of that one's
-        life is over: every moment stays covered, by a handful of rows a day.
+        A registry signs every few minutes. Of standings that say the same, one of about every lifetime is kept: every
+        moment stays covered, by a handful of rows a day, and up to the end of the newest, until which work may start.
         """
         kept = list(items)
         await self._database.write(partial(_put, items=kept))
@@ -39,7 +43,8 @@ class Standings:
 def standing_at(connection: Connection, measurement: Measurement, time: int | None) -> Standing | None:
     """Returns the newest standing of a bundle that covers a ledger's time, None where none does.
 
-    The clocks of ledger and registry may differ by ``SKEW_SECONDS``, which a verifier allows as well.
+    The clocks of ledger and registry may differ by ``SKEW_SECONDS``, which a verifier allows as well. Where only such
+    ones do, it is the first of them: what was said later still is no word on what was anchored before.
     """
     if time is None:
         return None
@@ -50,26 +55,41 @@ def standing_at(connection: Connection, measurement: Measurement, time: int | No
     )
     rows = [_read(row) for row in connection.execute(query.order_by(standings.c.seq.desc()).limit(64)).mappings()]
     exact = [item for item in rows if item.covers(time)]
-    return max(exact or rows, key=lambda item: (item.position, item.issued), default=None)
+    if exact:
+        return max(exact, key=lambda item: (item.issued, item.position))
+    return min(rows, key=lambda item: item.issued, default=None)
 
 
 def _put(connection: Connection, items: list[Standing]) -> None:
     for item in items:
-        known = _newest(connection, item.measurement)
-        if known is not None and _says_enough(known, item):
+        document = canonical.encode(item.to_json())
+        if any(row["document"] == document for row in _last(connection, item.measurement, 1)):
             continue
         row = {
             "measurement": item.measurement,
             "issued": item.issued,
             "expires": item.expires,
-            "document": canonical.encode(item.to_json()),
+            "document": document,
         }
         insert_row(connection, standings, row)
+        _thin(connection, item.measurement)
 
 
-def _says_enough(known: Standing, item: Standing) -> bool:
-    is_same = (known.registry, known.position, known.state) == (item.registry, item.position, item.state)
-    return is_same and item.issued <= (known.issued + known.expires) // 2
+def _thin(connection: Connection, measurement: Measurement) -> None:
+    """Deletes the last but one where the two beside it say the same and leave no second between them."""
+    rows = _last(connection, measurement, _RUN)
+    if len(rows) < _RUN:
+        return
+    new, middle, old = said = [_read(row) for row in rows]
+    is_same = len({(one.registry, one.signature.key, one.position, one.state) for one in said}) == 1
+    is_within = old.issued <= middle.issued and middle.expires <= new.expires and new.issued <= old.expires + 1
+    if is_same and is_within:
+        connection.execute(delete(standings).where(standings.c.seq == rows[1]["seq"]))
+
+
+def _last(connection: Connection, measurement: Measurement, count: int) -> list[RowMapping]:
+    query = select(standings).where(standings.c.measurement == measurement)
+    return list(connection.execute(query.order_by(standings.c.seq.desc()).limit(count)).mappings())
 
 
 def _newest_of(connection: Connection, measurements: list[Measurement]) -> list[Standing]:
@@ -78,9 +98,8 @@ def _newest_of(connection: Connection, measurements: list[Measurement]) -> list[
 
 
 def _newest(connection: Connection, measurement: Measurement) -> Standing | None:
-    query = select(standings).where(standings.c.measurement == measurement).order_by(standings.c.seq.desc()).limit(1)
-    row = connection.execute(query).mappings().first()
-    return None if row is None else _read(row)
+    rows = _last(connection, measurement, 1)
+    return _read(rows[0]) if rows else None
 
 
 def _read(row: RowMapping) -> Standing:

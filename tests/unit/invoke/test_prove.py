@@ -7,15 +7,17 @@ import pytest
 
 from adapters.native.ledger import NativeLedger
 from fabric.core import canonical
-from fabric.core.errors import NotFound, PlatformError, ProofNotReady
+from fabric.core.errors import NotFound, PlatformError, ProofNotReady, VerificationError
 from fabric.core.ids import DestinationId, InvocationId
 from fabric.invoke.prove import prove
 from fabric.ledger.dispatcher import Dispatcher
 from fabric.store.values import RegisterBody, StoredAttestation
 from fabric.trust.policy import Publisher
+from fabric.trust.proof import Proof
+from fabric.trust.standing import State
 from fabric.trust.verifier import verify
 from tests.support.native import open_native
-from tests.support.pipeline import World, binding, call
+from tests.support.pipeline import NOW, World, binding, call
 from tests.support.projects import PUBLISHER
 from tests.support.proofs import ETHEREUM, NATIVE, Recipe, kinds, policy, sample_standing
 from tests.support.trust_samples import word
@@ -65,6 +67,29 @@ async def test_a_proof_that_stands_on_its_own(world: World, ledger: NativeLedger
         assert verified.proof.index == number
     with pytest.raises(NotFound):
         await prove(world.store, LEDGERS, (InvocationId(answers[3].invocation), NATIVE.id))
+
+
+async def test_a_proof_carries_the_standing_of_its_anchors_time(world: World, ledger: NativeLedger) -> None:
+    """Not a later one, though the proof is asked for later."""
+    await know(world)
+    trusted = policy(publishers=(Publisher(PUBLISHER.key.public_key().public_bytes_raw(), ("*",)),))
+    times = {"issued": NOW + 60, "expires": NOW + 660}
+    revoked = sample_standing(binding().measurement, state=State.REVOKED, reason="stolen", position=9, **times)
+    [answer] = await world.ask(call(1))
+    await anchor(world, ledger)
+    name = InvocationId(answer.invocation), NATIVE.id
+    await world.store.standings.put([revoked])
+    assert verify(await prove(world.store, LEDGERS, name), trusted, kinds).proof.standing == sample_standing(
+        binding().measurement
+    )
+
+    world.clock.advance(120)
+    [answer] = await world.ask(call(2))
+    await anchor(world, ledger)
+    late = await prove(world.store, LEDGERS, (InvocationId(answer.invocation), NATIVE.id))
+    assert Proof.parse(late).standing == revoked
+    with pytest.raises(VerificationError, match="is revoked since"):
+        verify(late, trusted, kinds)
 
 
 async def test_the_deepest_input_that_is_admitted_can_be_proven(world: World, ledger: NativeLedger) -> None:
