@@ -191,6 +191,9 @@ class ContainerHost:
             except Fault as fault:
                 missing = len(calls) - len(replies)
                 return replies + [Reply(None, fault.failure)] * missing
+            if bundle.measurement in self._ended:  # while it was launched
+                place.drop()
+                continue
             try:
                 progress = await container.run(batch, is_over)
             except BaseException:

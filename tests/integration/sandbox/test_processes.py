@@ -238,3 +238,19 @@ def _environment(place: Path, system: str, wheel: Path) -> tuple[str, Path]:
     (place / "host").mkdir()
     os.chown(place / "host", ORDINARY, ORDINARY)
     return str(place / "venv/bin/python"), copy
+
+
+async def test_a_bundle_that_is_ended_while_its_container_is_launched_does_not_run(
+    tmp_path: Path, hostile: Bundle
+) -> None:
+    host = await ContainerHost.start(tmp_path, Limits(), SystemClock())
+    running = asyncio.ensure_future(host.run(hostile, b"t", [call("loop", deadline_ms=600_000)]))
+    await asyncio.sleep(0)
+    [place] = host._places.values()
+    assert place.container is None
+    host.end(hostile.measurement)
+    [reply] = await running
+    assert reply.failure is not None
+    assert reply.failure.code == "container-lost"
+    assert place.container is None
+    await host.aclose()
