@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fabric.cli.plain import plain
+from fabric.core.clock import utc_text
 
 if TYPE_CHECKING:
     from fabric.gateway.endpoint import Endpoint
@@ -76,6 +77,16 @@ def status_document(endpoint: "Endpoint", found: "Status") -> dict[str, object]:
             }
             for item in found.bindings
         ],
+        "standings": [
+            {
+                "measurement": item.measurement.hex(),
+                "state": item.state,
+                "reason": item.reason,
+                "expires": item.expires,
+                "trouble": item.trouble,
+            }
+            for item in found.standings
+        ],
         "invocations": {"succeeded": found.succeeded, "failed": found.failed},
         "outbox": [
             {"ledger": item.ledger, "kind": item.kind, "state": item.state, "count": item.count}
@@ -99,6 +110,8 @@ def _lines(endpoint: "Endpoint", found: "Status") -> Iterator[str]:
     yield from _section("enclaves", list(_enclaves(found)), "none serves now; the fabric starts another by itself")
     yield from _section("ledgers", list(_ledgers(found)), "none is configured")
     yield from _section("bindings", list(_bindings(found)), "none is in force; `cryptlet bind FILE` puts one")
+    if found.standings:
+        yield from _section("standings", list(_standings(found)), "")
     yield f"invocations  {found.succeeded} succeeded, {found.failed} failed"
     rows = [f"{item.ledger:12} {item.kind:10} {item.state:10} {item.count}" for item in found.outbox]
     yield from _section("outbox", rows, "empty")
@@ -120,6 +133,14 @@ def _bindings(found: "Status") -> Iterator[str]:
     for item in found.bindings:
         methods, ledgers = ", ".join(item.methods), ", ".join(item.ledgers)
         yield f"{item.name:12} {item.cryptlet} {methods} -> {ledgers}, version {item.version.hex()[:_SHOWN]}"
+
+
+def _standings(found: "Status") -> Iterator[str]:
+    for item in found.standings:
+        trouble = f"; LOOK: {item.trouble}" if item.trouble else ""
+        until = f" until {utc_text(item.expires)}" if item.state else ""
+        reason = f" ({item.reason})" if item.reason else ""
+        yield f"{item.measurement.hex()[:_SHOWN]} {item.state or 'unknown'}{reason}{until}{trouble}"
 
 
 def _section(title: str, rows: list[str], nothing: str) -> Iterator[str]:

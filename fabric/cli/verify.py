@@ -122,6 +122,7 @@ def _print_refusal(path: Path | str, error: VerificationError, *, as_json: bool)
 
 def _print_accepted(path: Path, verified: "Verified", *, as_json: bool) -> None:
     record, anchorage = verified.proof.record, verified.anchorage
+    standing = verified.proof.standing
     facts = {
         "cryptlet": verified.proof.statement["cryptlet"],
         "method": verified.proof.statement["method"],
@@ -133,6 +134,7 @@ def _print_accepted(path: Path, verified: "Verified", *, as_json: bool) -> None:
         "locator": anchorage.locator,
         "assurance": verified.assurance.name.lower(),
         "isolation": verified.isolation,
+        "standing": f"{standing.state}, as {standing.registry} says" if standing else "none carried",
         "output": verified.proof.output,
     }
     sources = cast("list[dict[str, object]]", verified.proof.statement["sources"])

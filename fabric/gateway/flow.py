@@ -74,10 +74,12 @@ async def bundle_of(catalogue: Catalogue, document: bytes) -> Load:
     """Returns the bundle that a binding document names, for an enclave that lacks it.
 
     Raises:
+        CodeRevoked, NotVouched: nothing of it starts now; an enclave may lack it because it was unloaded.
         NotFound: the registry does not have it.
         VerificationError: the registry gave another one.
     """
     binding = Binding.parse(document)
+    catalogue.watch.check_start(binding.measurement)
     listed = await catalogue.fetch(binding.measurement)
     return Load(listed.wheel, canonical.encode(listed.publication.to_json()), listed.dependencies)
 

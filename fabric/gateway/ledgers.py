@@ -129,6 +129,11 @@ class Ledgers:
             item.run("trigger", trigger.run)
             item.run("watcher", watcher.run)
 
+    def hasten(self) -> None:
+        """Has requests that were put off taken up at once."""
+        for trigger in self.triggers:
+            trigger.hasten()
+
     async def input_arrived(self, digest: Digest) -> None:
         """Lets requests run that waited for a blob."""
         for trigger in self.triggers:

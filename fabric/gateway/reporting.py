@@ -9,6 +9,7 @@ from fabric.core.errors import LedgerError
 from fabric.core.ids import DestinationId, FabricId
 from fabric.gateway.ledgers import Ledgers, Working
 from fabric.gateway.registrar import Registrar
+from fabric.invoke.watch import Concern, Watch
 from fabric.runtime.pool import Pool
 from fabric.store.store import Store
 from fabric.trust.attestation import KeySet
@@ -21,6 +22,7 @@ from fabric.wire.status import (
     EnclaveStatus,
     LedgerStatus,
     OutboxCount,
+    StandingStatus,
     Status,
 )
 
@@ -39,6 +41,7 @@ class Reporter:
         pool: the enclaves that serve.
         registrar: who had their keys vouched for.
         ray_jailed: whether Ray runs in its jail.
+        watch: how bound bundles stand.
     """
 
     fabric: FabricId
@@ -47,6 +50,7 @@ class Reporter:
     pool: Pool
     registrar: Registrar
     ray_jailed: bool
+    watch: Watch
 
     async def status(self) -> Status:
         """Returns the report; a ledger that does not answer is a line of it, no error."""
@@ -66,6 +70,7 @@ class Reporter:
                 OutboxCount(names.get(place, place.hex()), str(kind), str(state), count)
                 for (place, kind, state), count in sorted((await self.store.outbox.counts()).items())
             ),
+            standings=tuple(map(_standing, self.watch.concerns())),
         )
 
     def _enclaves(self) -> list[EnclaveStatus]:
@@ -91,6 +96,13 @@ class Reporter:
         else:
             key_state = next((each.name.lower() for each in found if each is not None), "unknown")
         return LedgerStatus(item.name, destination.kind, destination.id, state, reason, key_state)
+
+
+def _standing(item: Concern) -> StandingStatus:
+    said = item.standing
+    if said is None:
+        return StandingStatus(item.measurement, "", "", 0, item.trouble)
+    return StandingStatus(item.measurement, said.state.value, said.reason, said.expires, item.trouble)
 
 
 def _binding(item: Binding, names: Mapping[DestinationId, str]) -> BindingStatus:

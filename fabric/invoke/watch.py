@@ -5,24 +5,42 @@ See docs/spec/standing.md.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import structlog
 
 from fabric.bundles.source import StandingSource
 from fabric.core.clock import Clock, utc_text
-from fabric.core.errors import CodeRevoked, FabricError, NotVouched, Refused
+from fabric.core.errors import FabricError, NotVouched, PluginError, Refused, StoreError
 from fabric.core.ids import Measurement
-from fabric.trust.standing import BINDS, STARTS, Registry, Standing, State, explain
+from fabric.invoke.standing import check_starts, objection
+from fabric.trust.standing import BINDS, Registry, Standing, State, explain
 
-POLL_SECONDS: Final = 30
+ASK_SECONDS: Final = 60.0
+"""How long a poll waits for the registries; what they answer later, the next poll takes."""
 _LOG: Final = structlog.get_logger(__name__)
 Ended = Callable[[Standing], Awaitable[None]]
 """Called once for each bundle whose standing became revoked, before anything else of the poll that found it."""
 
 Met = Callable[[Registry], None]
 """Called with a registry whose word was taken, and the key that it signed with; often with the same."""
+
+
+@dataclass(frozen=True)
+class Concern:
+    """How a bundle stands, for people.
+
+    Attributes:
+        measurement: the bundle.
+        standing: the last one, None where there never was one.
+        trouble: what a person should look at; empty where nothing is wrong.
+    """
+
+    measurement: Measurement
+    standing: Standing | None
+    trouble: str
 
 
 class Keeper(Protocol):
@@ -45,11 +63,19 @@ class Watch(Protocol):
         ...
 
     def check_result(self, measurement: Measurement) -> None:
-        """Refuses a result of a bundle that was revoked while it ran; raises ``CodeRevoked``."""
+        """Refuses a result of a bundle that may not start any more, since it would not count; as ``check_start``."""
         ...
 
     async def check_bind(self, measurement: Measurement) -> None:
         """Refuses a new binding of a bundle; raises ``Refused``, ``CodeRevoked`` and ``NotVouched``."""
+        ...
+
+    def listen(self, on_cleared: Callable[[], None]) -> None:
+        """Has it called when work that was refused a start for a while may start again."""
+        ...
+
+    def concerns(self) -> tuple[Concern, ...]:
+        """Returns how each watched bundle stands."""
         ...
 
 
@@ -64,6 +90,13 @@ class NoWatch:
 
     async def check_bind(self, measurement: Measurement) -> None:
         """Lets everything be bound."""
+
+    def listen(self, on_cleared: Callable[[], None]) -> None:
+        """Never calls it: nothing was refused."""
+
+    def concerns(self) -> tuple[Concern, ...]:
+        """Returns nothing."""
+        return ()
 
 
 class StandingWatch:
@@ -81,6 +114,15 @@ class StandingWatch:
         self._unended: dict[Measurement, Standing] = {}
         self._unkept: dict[Measurement, Standing] = {}
         self._trouble = ""
+        self._refused: set[Measurement] = set()
+        self._listeners: list[Callable[[], None]] = []
+        self._turn = asyncio.Lock()
+        self._asked: frozenset[Measurement] = frozenset()
+        self._asking: asyncio.Task[Mapping[Measurement, Standing]] | None = None
+
+    def listen(self, on_cleared: Callable[[], None]) -> None:
+        """Has it called when work that was refused a start for a while may start again."""
+        self._listeners.append(on_cleared)
 
     @property
     def known(self) -> dict[Measurement, Standing]:
@@ -100,7 +142,7 @@ class StandingWatch:
         if not self._watched:
             return
         try:
-            told = await asyncio.to_thread(self._source.standings, frozenset(self._watched))
+            told = await self._ask()
         except FabricError as error:
             self._trouble = str(error)
             _LOG.warning("no standings", error=self._trouble)
@@ -108,8 +150,34 @@ class StandingWatch:
             self._trouble = ""
             self._take([item for name, item in told.items() if self._is_news(name, item)])
         await self._settle()
+        self._tell_of_cleared()
         for item in self.late():
             _LOG.error("standing not renewed", measurement=item.measurement.hex(), expires=utc_text(item.expires))
+
+    async def _ask(self) -> Mapping[Measurement, Standing]:
+        """Asks in a thread, one at a time. One that hangs holds up no alarm; the next poll waits for it again."""
+        async with self._turn:
+            if self._asking is None:
+                self._asked = frozenset(self._watched)
+                self._asking = asyncio.ensure_future(asyncio.to_thread(self._source.standings, self._asked))
+            done, _ = await asyncio.wait([self._asking], timeout=ASK_SECONDS)
+            if not done:
+                raise StoreError(f"the registries have not answered within {ASK_SECONDS:.0f} s")
+            asking, self._asking = self._asking, None
+        if asking.exception() is None and not self._watched <= self._asked:
+            return await self._ask()  # it was begun before a bundle that is to be bound was watched
+        try:
+            return asking.result()
+        except FabricError:
+            raise
+        except Exception as error:  # a plug-in's mistake must not end the watch
+            raise PluginError(f"the source of bundles failed: {error!r}") from error
+
+    def _tell_of_cleared(self) -> None:
+        cleared = {name for name in self._refused if not self._trouble_of(name)}
+        self._refused -= cleared
+        for listener in self._listeners if cleared else ():
+            listener()
 
     def _meet(self, items: Collection[Standing]) -> None:
         for registry in {Registry(item.registry, item.signature.key) for item in items}:
@@ -126,21 +194,34 @@ class StandingWatch:
                 _LOG.warning("standing changed", standing=explain(item))
 
     async def _settle(self) -> None:
-        """Acts before it keeps: what fails, or is cut off in between, is done again at the next poll or start."""
-        try:
-            for measurement, item in list(self._unended.items()):
+        """Acts before it keeps: what fails, or is cut off in between, is done again at the next poll or start.
+
+        What fails for one bundle holds up no other: proofs of the others need their standings.
+        """
+        for measurement, item in list(self._unended.items()):
+            try:
                 await self._ended(item)
-                del self._unended[measurement]
-            await self._keeper.put(list(self._unkept.values()))
-            self._unkept.clear()
+                self._unended.pop(measurement, None)
+            except FabricError as error:
+                _LOG.error("a standing is not acted on yet", standing=explain(item), error=str(error))
+        ready = {name: item for name, item in self._unkept.items() if name not in self._unended}
+        try:
+            await self._keeper.put(list(ready.values()))
         except FabricError as error:
-            _LOG.error("a standing is not acted on yet", error=str(error))
+            _LOG.error("standings are not kept yet", error=str(error))
+            return
+        self._unkept = {name: item for name, item in self._unkept.items() if ready.get(name) is not item}
 
     def _is_news(self, name: Measurement, item: Standing) -> bool:
-        """A registry that goes back is not followed, nor one that answers what nobody asked."""
+        """Says whether a standing is taken; one that should not have come is told of."""
         before = self._known.get(name)
-        is_newer = before is None or (item.position, item.issued) > (before.position, before.issued)
-        return name in self._watched and item.measurement == name and item.is_signed() and is_newer
+        if before == item:
+            return False
+        asked = name in self._watched and item.measurement == name
+        why = objection(item, before, self._clock.unix_seconds()) if asked else "nobody asked for it"
+        if why:
+            _LOG.error("standing not taken", measurement=name.hex(), registry=item.registry, why=why)
+        return not why
 
     def late(self) -> list[Standing]:
         """Returns the standings that are past half of their life, which a living registry never lets happen."""
@@ -160,13 +241,42 @@ class StandingWatch:
             CodeRevoked: it is revoked, for good.
             NotVouched: it is in quarantine, or no standing of it holds now; what was asked for may be asked again.
         """
-        item = self._holding(measurement)
-        if item.state not in STARTS:
-            raise NotVouched(f"{explain(item)}; nothing of it starts until the registry clears it: try again later")
+        try:
+            self._check_starts(measurement)
+        except NotVouched:
+            self._refused.add(measurement)
+            raise
 
     def check_result(self, measurement: Measurement) -> None:
-        """Refuses a result of a bundle that was revoked while it ran; raises ``CodeRevoked``."""
-        self._refuse_revoked(measurement)
+        """Refuses a result of a bundle that may not start any more; raises as ``check_start``.
+
+        It would be anchored under that standing, no policy would ever take its proof, and its key would be spent: it is
+        held back instead, and runs again.
+        """
+        self.check_start(measurement)
+
+    def concerns(self) -> tuple[Concern, ...]:
+        """Returns how each watched bundle stands, with what a person should look at."""
+        late = {item.measurement: item for item in self.late()}
+        found = []
+        for name in sorted(self._watched):
+            trouble = self._trouble_of(name)
+            if not trouble and name in late:
+                why = f" ({self._trouble})" if self._trouble else ""
+                trouble = f"not renewed for half of its life{why}; nothing starts after {utc_text(late[name].expires)}"
+            found.append(Concern(name, self._known.get(name), trouble))
+        return tuple(found)
+
+    def _trouble_of(self, measurement: Measurement) -> str:
+        """Returns why nothing of a bundle starts, empty where it does."""
+        try:
+            self._check_starts(measurement)
+        except FabricError as error:
+            return str(error)
+        return ""
+
+    def _check_starts(self, measurement: Measurement) -> None:
+        check_starts(measurement, self._known.get(measurement), self._clock.unix_seconds(), self._trouble)
 
     async def check_bind(self, measurement: Measurement) -> None:
         """Refuses a new binding of a bundle, and watches what may be bound.
@@ -183,22 +293,3 @@ class StandingWatch:
             raise Refused(f"{explain(item)}; bindings that are there go on, a new one takes another version")
         if item.state is State.DEPRECATED:
             _LOG.warning("a deprecated bundle is bound", standing=explain(item))
-
-    def _holding(self, measurement: Measurement) -> Standing:
-        self._refuse_revoked(measurement)
-        item, now = self._known.get(measurement), self._clock.unix_seconds()
-        why = f" ({self._trouble})" if self._trouble else ""
-        if item is None:
-            raise NotVouched(f"no registry vouches for bundle {measurement.hex()}{why}: publish it, then try again")
-        if now > item.expires:
-            ended = utc_text(item.expires)
-            raise NotVouched(
-                f"the last standing of bundle {measurement.hex()} from {item.registry} expired at {ended}, and no newer"
-                f" one came{why}: reach the registry or bring a newer mirror, then try again"
-            )
-        return item
-
-    def _refuse_revoked(self, measurement: Measurement) -> None:
-        item = self._known.get(measurement)
-        if item is not None and item.state is State.REVOKED:
-            raise CodeRevoked(f"{explain(item)}; bind another version")

@@ -13,7 +13,7 @@ import structlog
 
 from fabric.core.backoff import delay_seconds
 from fabric.core.clock import Clock
-from fabric.core.errors import FabricError, Malformed, NotFound, Oversize, Refused, VerificationError
+from fabric.core.errors import CodeRevoked, FabricError, Malformed, NotFound, Oversize, Refused, VerificationError
 from fabric.core.ids import BindingVersion, Digest, InvocationId
 from fabric.core.model import Invocation
 from fabric.ledger.alarm import Alarm, Pause
@@ -76,6 +76,11 @@ class RequestTrigger:
         """Lets the requests run that waited for a blob; call it after a blob was stored."""
         if await self._store.requests.arrived(self._watched.destination, digest):
             self._alarm.ring()
+
+    def hasten(self) -> None:
+        """Has what was put off taken up at once: what it waited for may be there. Call it on the event loop."""
+        self._delays.clear()
+        self._alarm.ring()
 
     async def run(self) -> None:
         """Runs requests until it is cancelled; what was ready before the start is taken up first."""
@@ -142,6 +147,8 @@ class RequestTrigger:
             return
         try:
             await self._run(binding, fresh)
+        except CodeRevoked as error:
+            await self._store.requests.mark([one.id for one in fresh], RequestState.REFUSED, str(error))
         except FabricError as error:
             await self._put_off(binding, [one.id for one in fresh], error)
         else:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fabric.core.ids import BindingVersion, DestinationId, FabricId
+from fabric.core.ids import BindingVersion, DestinationId, FabricId, Measurement
 from fabric.wire.reading import parse, word
 from fabric.wire.v1 import fabric_pb2 as pb
 
@@ -68,6 +68,25 @@ class OutboxCount:
 
 
 @dataclass(frozen=True, slots=True)
+class StandingStatus:
+    """The standing of one bound bundle.
+
+    Attributes:
+        measurement: the bundle.
+        state: its state; empty where no registry ever gave one.
+        reason: why, as the registry says.
+        expires: the last second in which it holds, Unix seconds.
+        trouble: what a person should look at; empty where nothing is wrong.
+    """
+
+    measurement: Measurement
+    state: str
+    reason: str
+    expires: int
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """A running fabric.
 
@@ -80,6 +99,7 @@ class Status:
         succeeded: number of stored invocations with an output.
         failed: number of stored invocations with a failure.
         outbox: work for the ledgers.
+        standings: of bound bundles; none where the source of bundles gives none.
     """
 
     fabric: FabricId
@@ -90,6 +110,7 @@ class Status:
     succeeded: int
     failed: int
     outbox: tuple[OutboxCount, ...]
+    standings: tuple[StandingStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +143,7 @@ def encode_status(value: Status) -> bytes:
             pb.OutboxCount(ledger=item.ledger, kind=item.kind, state=item.state, count=item.count)
             for item in value.outbox
         ],
+        standings=map(_standing_to_pb, value.standings),
     ).SerializeToString()
 
 
@@ -137,7 +159,23 @@ def decode_status(data: bytes) -> Status:
         succeeded=message.succeeded,
         failed=message.failed,
         outbox=tuple(OutboxCount(item.ledger, item.kind, item.state, item.count) for item in message.outbox),
+        standings=tuple(map(_standing, message.standings)),
     )
+
+
+def _standing_to_pb(value: StandingStatus) -> pb.StandingStatus:
+    return pb.StandingStatus(
+        measurement=value.measurement,
+        state=value.state,
+        reason=value.reason,
+        expires=value.expires,
+        trouble=value.trouble,
+    )
+
+
+def _standing(value: pb.StandingStatus) -> StandingStatus:
+    measurement = Measurement(word(value.measurement, "StandingStatus.measurement"))
+    return StandingStatus(measurement, value.state, value.reason, value.expires, value.trouble)
 
 
 def _ledger_to_pb(value: LedgerStatus) -> pb.LedgerStatus:

@@ -13,7 +13,7 @@ from typing import Any
 from fabric.client import Answer, Call, InvokeReply, Result
 from fabric.core import canonical
 from fabric.core.errors import NotFound, Unauthorized
-from fabric.core.ids import Account, BindingVersion, DestinationId, Digest, FabricId, InvocationId, sha256
+from fabric.core.ids import Account, BindingVersion, DestinationId, Digest, FabricId, InvocationId, Measurement, sha256
 from fabric.core.model import Failure
 from fabric.gateway.door import Door, serve
 from fabric.gateway.endpoint import LOCAL_CALLER
@@ -45,7 +45,7 @@ from fabric.wire.operators import (
     RevokeCode,
 )
 from fabric.wire.service import Anchor, InvokeRequest
-from fabric.wire.status import BindingStatus, EnclaveStatus, LedgerStatus, OutboxCount, Status
+from fabric.wire.status import BindingStatus, EnclaveStatus, LedgerStatus, OutboxCount, StandingStatus, Status
 from tests.support.trust_samples import word
 
 KEY = "a key"
@@ -235,6 +235,11 @@ STATUS = Status(
     succeeded=12,
     failed=1,
     outbox=(OutboxCount("native", "settle", "final", 3), OutboxCount("ethereum", "settle", "new", 2)),
+    standings=(
+        StandingStatus(Measurement(word("bundle")), "active", "", 1_800_000_000),
+        StandingStatus(Measurement(word("other")), "revoked", "a stolen key", 1_800_000_000, "nothing of it starts"),
+        StandingStatus(Measurement(word("third")), "", "", 0, "no registry vouches for it"),
+    ),
 )
 
 

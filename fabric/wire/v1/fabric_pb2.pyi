@@ -199,8 +199,22 @@ class OutboxCount(_message.Message):
     count: int
     def __init__(self, ledger: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
 
+class StandingStatus(_message.Message):
+    __slots__ = ("measurement", "state", "reason", "expires", "trouble")
+    MEASUREMENT_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_FIELD_NUMBER: _ClassVar[int]
+    TROUBLE_FIELD_NUMBER: _ClassVar[int]
+    measurement: bytes
+    state: str
+    reason: str
+    expires: int
+    trouble: str
+    def __init__(self, measurement: _Optional[bytes] = ..., state: _Optional[str] = ..., reason: _Optional[str] = ..., expires: _Optional[int] = ..., trouble: _Optional[str] = ...) -> None: ...
+
 class Status(_message.Message):
-    __slots__ = ("fabric", "ledgers", "enclaves", "ray_jailed", "bindings", "succeeded", "failed", "outbox")
+    __slots__ = ("fabric", "ledgers", "enclaves", "ray_jailed", "bindings", "succeeded", "failed", "outbox", "standings")
     FABRIC_FIELD_NUMBER: _ClassVar[int]
     LEDGERS_FIELD_NUMBER: _ClassVar[int]
     ENCLAVES_FIELD_NUMBER: _ClassVar[int]
@@ -209,6 +223,7 @@ class Status(_message.Message):
     SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
     FAILED_FIELD_NUMBER: _ClassVar[int]
     OUTBOX_FIELD_NUMBER: _ClassVar[int]
+    STANDINGS_FIELD_NUMBER: _ClassVar[int]
     fabric: bytes
     ledgers: _containers.RepeatedCompositeFieldContainer[LedgerStatus]
     enclaves: _containers.RepeatedCompositeFieldContainer[EnclaveStatus]
@@ -217,7 +232,8 @@ class Status(_message.Message):
     succeeded: int
     failed: int
     outbox: _containers.RepeatedCompositeFieldContainer[OutboxCount]
-    def __init__(self, fabric: _Optional[bytes] = ..., ledgers: _Optional[_Iterable[_Union[LedgerStatus, _Mapping]]] = ..., enclaves: _Optional[_Iterable[_Union[EnclaveStatus, _Mapping]]] = ..., ray_jailed: _Optional[bool] = ..., bindings: _Optional[_Iterable[_Union[BindingStatus, _Mapping]]] = ..., succeeded: _Optional[int] = ..., failed: _Optional[int] = ..., outbox: _Optional[_Iterable[_Union[OutboxCount, _Mapping]]] = ...) -> None: ...
+    standings: _containers.RepeatedCompositeFieldContainer[StandingStatus]
+    def __init__(self, fabric: _Optional[bytes] = ..., ledgers: _Optional[_Iterable[_Union[LedgerStatus, _Mapping]]] = ..., enclaves: _Optional[_Iterable[_Union[EnclaveStatus, _Mapping]]] = ..., ray_jailed: _Optional[bool] = ..., bindings: _Optional[_Iterable[_Union[BindingStatus, _Mapping]]] = ..., succeeded: _Optional[int] = ..., failed: _Optional[int] = ..., outbox: _Optional[_Iterable[_Union[OutboxCount, _Mapping]]] = ..., standings: _Optional[_Iterable[_Union[StandingStatus, _Mapping]]] = ...) -> None: ...
 
 class ListLedgersRequest(_message.Message):
     __slots__ = ("name", "status")

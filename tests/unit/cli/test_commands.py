@@ -148,6 +148,9 @@ def test_status(command: Command, tmp_path: Path) -> None:
             "native working, the enclave's key is active there",
             "ethereum halted: a reorg beyond finality",
             "shipments cold-chain@1.0.0 judge -> native",
+            f"{word('bundle').hex()[:16]} active until 2027-01-15 08:00:00Z",
+            f"{word('other').hex()[:16]} revoked (a stolen key) until 2027-01-15 08:00:00Z; LOOK: nothing of it starts",
+            f"{word('third').hex()[:16]} unknown; LOOK: no registry vouches for it",
             "12 succeeded, 1 failed",
             "native settle final 3",
         ):
@@ -157,6 +160,7 @@ def test_status(command: Command, tmp_path: Path) -> None:
     assert code == 0
     assert document["invocations"] == {"succeeded": 12, "failed": 1}
     assert [item["state"] for item in document["ledgers"]] == ["working", "halted"]
+    assert [item["state"] for item in document["standings"]] == ["active", "revoked", ""]
     assert document["outbox"][0] == {"ledger": "native", "kind": "settle", "state": "final", "count": 3}
 
 

@@ -13,6 +13,7 @@ from fabric.core.ids import FabricId
 from fabric.gateway import reporting
 from fabric.gateway.ledgers import Ledgers, Working
 from fabric.gateway.reporting import Reporter
+from fabric.invoke.watch import Concern
 from fabric.ledger.fakes.faulty import Fault, FaultyLedger
 from fabric.ledger.fakes.memory import MemoryLedger
 from fabric.ledger.port import Ledger, Register
@@ -21,8 +22,9 @@ from fabric.runtime.pool import EnclaveHandle
 from fabric.store.store import open_store
 from fabric.trust.attestation import Assurance, KeySet, KeyState
 from fabric.trust.schemes import ED25519
+from fabric.trust.standing import State
 from fabric.wire.codec import Description
-from fabric.wire.status import HALTED, UNREACHABLE, WORKING, EnclaveStatus, OutboxCount
+from fabric.wire.status import HALTED, UNREACHABLE, WORKING, EnclaveStatus, OutboxCount, StandingStatus
 from tests.support.batches import (
     APPRAISER,
     ENCLAVE,
@@ -37,7 +39,7 @@ from tests.support.batches import (
     sign,
 )
 from tests.support.pipeline import binding
-from tests.support.proofs import NATIVE
+from tests.support.proofs import NATIVE, sample_standing
 
 KEYS = ENCLAVE.public
 DESCRIPTION = Description(KEYS, MEASUREMENT, "zygote-ns+lock", 3, 77)
@@ -77,8 +79,13 @@ async def test_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     registrar = SimpleNamespace(assurances={KEYS.ed25519: Assurance.SOFTWARE})
     ledgers = Ledgers(working, store, FrozenClock(NOW))
 
+    said = sample_standing(rules.measurement, state=State.DEPRECATED, reason="2.0.0 is better")
+    well = Concern(said.measurement, said, trouble="")
+    watch = SimpleNamespace(concerns=lambda: (well, Concern(MEASUREMENT, None, trouble="?")))
+
     parts = cast("Any", pool), cast("Any", registrar)
-    found = await Reporter(FabricId(FABRIC), store, ledgers, *parts, ray_jailed=True).status()
+    reporter = Reporter(FabricId(FABRIC), store, ledgers, *parts, ray_jailed=True, watch=cast("Any", watch))
+    found = await reporter.status()
 
     assert [(item.name, item.state, item.key_state) for item in found.ledgers] == [
         ("works", WORKING, "active"),
@@ -90,6 +97,10 @@ async def test_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert found.enclaves == (EnclaveStatus("1", KEYS.ed25519, KEYS.address, "zygote-ns+lock", 3, 77, "software"),)
     assert (found.succeeded, found.failed) == (2, 1)
     assert found.outbox == (OutboxCount("works", "settle", "new", 1),)
+    assert found.standings == (
+        StandingStatus(said.measurement, "deprecated", "2.0.0 is better", said.expires),
+        StandingStatus(MEASUREMENT, "", "", 0, "?"),
+    )
     (bound,) = found.bindings
     assert (bound.name, bound.version, bound.methods) == (rules.name, rules.version, ("document", "file"))
     assert bound.ledgers == (NATIVE.id.hex(),)  # of no ledger that runs here, so its id has to do

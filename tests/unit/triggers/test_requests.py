@@ -8,7 +8,7 @@ import pytest
 import structlog
 from sqlalchemy import Connection
 
-from fabric.core.errors import NoCapacity, Refused
+from fabric.core.errors import CodeRevoked, NoCapacity, NotVouched, Refused
 from fabric.core.ids import Account, BindingVersion, InvocationId, method_word, sha256
 from fabric.ledger.port import RequestPage
 from fabric.ledger.resume import resume
@@ -289,3 +289,31 @@ async def test_a_stored_request_that_was_changed_is_refused_by_name(world: World
     assert row.state is RequestState.REFUSED
     assert "request 0 was changed in the database" in row.reason
     assert [[one.id for one in batch] for batch in world.ran] == [[other]]
+
+
+async def test_requests_of_a_held_bundle_wait_and_go_on_when_it_is_cleared(world: World) -> None:
+    await world.store.bindings.put(BOUND, NOW)
+    await world.put(b"x")
+    name = world.ask(BOUND, b"x")
+    await world.watcher.step()
+    world.failures[BOUND.name] = NotVouched("quarantined")
+    await world.trigger.step()
+    row = await world.row(name)
+    assert (row.state, row.reason) == (RequestState.READY, "quarantined")
+    world.failures.clear()
+    assert not await world.trigger.step()  # put off
+    world.trigger.hasten()
+    assert await world.trigger.step()
+    assert await world.state(name) is RequestState.ANSWERED
+
+
+async def test_requests_of_a_revoked_bundle_are_refused_for_good(world: World) -> None:
+    await world.store.bindings.put(BOUND, NOW)
+    await world.put(b"x")
+    name = world.ask(BOUND, b"x")
+    await world.watcher.step()
+    world.failures[BOUND.name] = CodeRevoked("a stolen key")
+    await world.trigger.step()
+    row = await world.row(name)
+    assert (row.state, row.reason) == (RequestState.REFUSED, "a stolen key")
+    assert not await world.trigger.step()
