@@ -24,8 +24,8 @@ from registry.log.writer import LogWriter
 from registry.records import records
 from registry.tuf.pins import BIN_BITS, BIN_PREFIX
 from tests.support.books import AUTHORITIES, GREETER, change, entry, log
+from tests.support.memory_shelf import Memory
 from tests.support.registries import ALICE, BOB, MALLORY, ORIGIN, Person, owners, release
-from tests.support.shelves import Memory
 from tests.vectors.gen_data_service import DOCUMENT
 
 FORMAT: Final = "cryptlet-fabric/registry-vectors/v1"

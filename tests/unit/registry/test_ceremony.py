@@ -14,7 +14,7 @@ from fabric.core.clock import FrozenClock
 from fabric.core.errors import ConfigError, Malformed
 from registry.tuf.ceremony import OFFLINE_SECONDS, Keys, version_of, write_root, write_targets
 from registry.tuf.pins import FIELD, parse_pins, pins_of
-from tests.support.shelves import PINS, key
+from tests.support.memory_shelf import PINS, key
 
 CLOCK: Final = FrozenClock()
 OLD: Final = [key(f"old root {number}") for number in range(3)]

@@ -12,8 +12,8 @@ from fabric.trust.merkle import Tree, consistency, leaf_hash
 from registry.log.paths import entry_tile, hash_tile, width_of
 from registry.log.tree import Read, Tiles, check_extends, check_leaf, encode_entries, read_entries
 from registry.log.writer import LogWriter
+from tests.support.memory_shelf import Memory
 from tests.support.registries import ALICE
-from tests.support.shelves import Memory
 
 SIZES: Final = (1, 2, 255, 256, 257, 511, 512, 513, 65_535, 65_536, 65_537)
 ENTRIES: Final = [number.to_bytes(3, "big") for number in range(SIZES[-1])]

@@ -14,7 +14,7 @@ from registry.files import Shelf
 from registry.tuf import ceremony
 from registry.tuf.pins import BIN_BITS, BIN_PREFIX
 from registry.tuf.writer import KEPT_BINS, SNAPSHOT_SECONDS, TufWriter
-from tests.support.shelves import PINS, Memory, key
+from tests.support.memory_shelf import PINS, Memory, key
 
 BINS: Final = SuccinctRoles([], 1, BIN_BITS, BIN_PREFIX)
 ONLINE: Final = key("online")
