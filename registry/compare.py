@@ -93,15 +93,15 @@ def _hardware(before: Terms, after: Terms) -> Iterator[Change]:
 def _price(before: Terms, after: Terms) -> Iterator[Change]:
     old, new = before.price, after.price
     if old != new:
-        effect = Effect.LESS if _is_cheaper(old, new) else Effect.MORE
-        yield Change("price", "one invocation", _money(old), _money(new), effect)
+        yield Change("price", "one invocation", _money(old), _money(new), _dearer(old, new))
 
 
-def _is_cheaper(old: PriceTerms | None, new: PriceTerms | None) -> bool:
-    """Says whether the later price is plainly not higher; two currencies are not comparable."""
-    if new is None or Decimal(new.amount) == 0:
-        return True
-    return old is not None and old.currency == new.currency and Decimal(new.amount) <= Decimal(old.amount)
+def _dearer(old: PriceTerms | None, new: PriceTerms | None) -> Effect:
+    """Says what another price is to whoever pays; two currencies are not comparable, so that the other is more."""
+    was, now = (Decimal(0 if price is None else price.amount) for price in (old, new))
+    if was and now and old is not None and new is not None and old.currency != new.currency:
+        return Effect.MORE
+    return Effect.CHANGED if was == now else Effect.MORE if now > was else Effect.LESS
 
 
 def _money(price: PriceTerms | None) -> str:
