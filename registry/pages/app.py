@@ -3,16 +3,21 @@
 Every value goes through autoescape and ``text.visible``; a Content-Security-Policy loads the one stylesheet alone.
 """
 
+import hashlib
+import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from fabric.bundles.tables import NAME_PATTERN, VERSION_PATTERN
 from fabric.core.errors import FabricError, NotFound
 from fabric.trust.standing import BINDS
 from registry.compare import Change, compare
@@ -22,17 +27,19 @@ from registry.schema import read_shape
 
 MAX_QUERY: Final = 200
 MAX_SAMPLE: Final = 8_192
-STYLESHEET: Final = "/static/pages.css"
-_PAGES: Final = 10_000
-_HEADERS: Final = {
+HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none';"
         " frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",
+    "Cache-Control": "no-cache",  # a revocation has to show at once
 }
+_FOR_GOOD: Final = "public, max-age=31536000, immutable"
+_NAME: Final = re.compile(NAME_PATTERN)
+_VERSION: Final = re.compile(VERSION_PATTERN)
+_PAGE: Final = re.compile(r"[1-9][0-9]{0,3}")
 _KINDS: Final = {"utility": "utility cryptlet", "contract": "contract cryptlet", "data": "data service"}
 _DETERMINISM: Final = {
     "strict": "the same input and context give the same bytes on every machine",
@@ -61,10 +68,13 @@ _EFFECTS: Final = {
     },
 }
 _STEPS: Final = {
-    404: ("Look for a slip in the address: a full name is publisher/name.",),
-    400: ("Correct the address.",),
-    503: ("Try again in a moment: nothing was lost.",),
+    404: (
+        "Look for a slip in the address: a full name is publisher/name.",
+        "What was withdrawn keeps its page; what is not here was never published here.",
+    ),
+    503: ("Try again in a moment: nothing was lost.", "What is installed and pinned goes on: it needs no page."),
 }
+_log = structlog.get_logger(__name__)
 View = Callable[[Request], Awaitable[tuple[str, dict[str, Any]]]]
 
 
@@ -77,7 +87,7 @@ class Pages:
         self._templates = _environment(site)
 
     def routes(self) -> list[BaseRoute]:
-        """Returns the routes of the pages and of their stylesheet."""
+        """Returns the routes of the pages and of the files that they refer to."""
         table: tuple[tuple[str, View], ...] = (
             ("/", self.front),
             ("/search", self.search),
@@ -87,7 +97,7 @@ class Pages:
         )
         return [
             *(Route(path, partial(self._page, view), methods=["GET"]) for path, view in table),
-            Route(STYLESHEET, _stylesheet, methods=["GET"]),
+            *(Route(file.path, partial(_send, file), methods=["GET"]) for file in (_STYLESHEET, _ICON)),
             Route("/{path:path}", partial(self._page, self.missing), methods=["GET"]),
         ]
 
@@ -97,20 +107,21 @@ class Pages:
 
     async def search(self, request: Request) -> tuple[str, dict[str, Any]]:
         """What a search finds."""
-        query = " ".join(request.query_params.get("q", "").split())[:MAX_QUERY]
+        typed = "".join(letter if letter.isprintable() else " " for letter in request.query_params.get("q", ""))
+        query = " ".join(typed.split())[:MAX_QUERY]
         number = request.query_params.get("page", "1")
-        page = int(number) if number.isascii() and number.isdecimal() and 0 < int(number[:6]) <= _PAGES else 1
+        page = int(number) if _PAGE.fullmatch(number) else 1
         return "search.html", {"query": query, "results": self._shelf.search(query, page)}
 
     async def cryptlet(self, request: Request) -> tuple[str, dict[str, Any]]:
         """All releases of a name."""
-        namespace, name = request.path_params["namespace"], request.path_params["name"]
+        namespace, name = (_part(request, part) for part in ("namespace", "name"))
         view = self._shelf.cryptlet(namespace, name)
         return "cryptlet.html", {"view": _there(view, f"{namespace}/{name}")}
 
     async def release(self, request: Request) -> tuple[str, dict[str, Any]]:
         """One release, compared with the one before it, or with another that is asked for."""
-        namespace, name, version = (request.path_params[part] for part in ("namespace", "name", "version"))
+        namespace, name, version = (_part(request, part) for part in ("namespace", "name", "version"))
         view = _there(self._shelf.release(namespace, name, version), f"{namespace}/{name}@{version}")
         against = request.query_params.get("against", view.previous or "")[:MAX_QUERY] or None
         other = self._shelf.release(namespace, name, against) if against else None
@@ -126,7 +137,7 @@ class Pages:
 
     async def publisher(self, request: Request) -> tuple[str, dict[str, Any]]:
         """A namespace."""
-        namespace = request.path_params["namespace"]
+        namespace = _part(request, "namespace")
         return "namespace.html", {"view": _there(self._shelf.publisher(namespace), namespace)}
 
     async def missing(self, request: Request) -> tuple[str, dict[str, Any]]:
@@ -138,12 +149,14 @@ class Pages:
             name, values = await view(request)
             return self._render(name, values, 200)
         except FabricError as error:
-            status = 404 if isinstance(error, NotFound) else 503 if error.code == "store" else 400
+            status = 404 if isinstance(error, NotFound) else 503
+            if status != 404:  # noqa: PLR2004 - the page tells a reader the code alone
+                _log.error("page not made", path=request.url.path, error=str(error))
             return self._render("error.html", _told(error, status, request), status)
 
     def _render(self, name: str, values: dict[str, Any], status: int) -> Response:
         body = self._templates.get_template(name).render(**values)
-        return Response(body, status, _HEADERS, "text/html")
+        return Response(body, status, HEADERS, "text/html")
 
 
 def pages(shelf: Shelf, site: str) -> list[BaseRoute]:
@@ -152,12 +165,13 @@ def pages(shelf: Shelf, site: str) -> list[BaseRoute]:
 
 
 def _told(error: FabricError, status: int, request: Request) -> dict[str, Any]:
-    headline = {404: "There is no such page", 503: "Not just now"}.get(status, "That could not be read")
+    is_missing = isinstance(error, NotFound)
     words = request.path_params.get("name") or request.path_params.get("namespace") or ""
     return {
         "status": status,
-        "headline": headline,
-        "detail": str(error),
+        "headline": "There is no such page" if is_missing else "Not just now",
+        # Any other error names parts of the server that are no reader's business; the log has its words.
+        "detail": str(error) if is_missing else f"the registry could not read its own records ({error.code})",
         "steps": _STEPS[status],
         "look_for": words[:MAX_QUERY],
     }
@@ -167,6 +181,14 @@ def _rebuilds(view: ReleaseView) -> dict[str, int]:
     said = [item for item in view.rebuilds if item.measurement is not None]
     same = sum(item.measurement == view.measurement for item in said)
     return {"same": same, "other": len(said) - same}
+
+
+def _part(request: Request, part: str) -> str:
+    """Returns a part of the path that can be a name or version; a shelf is asked for no other."""
+    word: str = request.path_params[part]
+    if not (_VERSION if part == "version" else _NAME).fullmatch(word):
+        raise NotFound(f"{word[:MAX_QUERY]} can be no {part}")
+    return word
 
 
 def _there(view: Any, name: str) -> Any:  # noqa: ANN401 - whatever view it is
@@ -196,7 +218,8 @@ def _environment(site: str) -> Environment:
     made.globals |= {
         "site": site,
         "origin": site,
-        "stylesheet": STYLESHEET,
+        "stylesheet": _STYLESHEET.url,
+        "icon_url": _ICON.url,
         "max_query": MAX_QUERY,
         "kinds": _KINDS,
         "effects": _EFFECTS,
@@ -206,9 +229,26 @@ def _environment(site: str) -> Environment:
     return made
 
 
-async def _stylesheet(_: Request) -> Response:
-    headers = {"Cache-Control": "max-age=3600", "X-Content-Type-Options": "nosniff"}
-    return Response(_CSS, headers=headers, media_type="text/css")
+@dataclass(frozen=True)
+class _File:
+    """A file that pages refer to, under a name that changes with its content, so that a browser can keep it."""
+
+    path: str
+    content: bytes
+    media_type: str
+
+    @property
+    def url(self) -> str:
+        return f"{self.path}?v={hashlib.sha256(self.content).hexdigest()[:16]}"
 
 
-_CSS: Final = (Path(__file__).with_name("static") / "pages.css").read_bytes()
+def _file(name: str, media_type: str) -> _File:
+    return _File(f"/static/{name}", (Path(__file__).with_name("static") / name).read_bytes(), media_type)
+
+
+async def _send(file: _File, _: Request) -> Response:
+    return Response(file.content, headers={**HEADERS, "Cache-Control": _FOR_GOOD}, media_type=file.media_type)
+
+
+_STYLESHEET: Final = _file("pages.css", "text/css")
+_ICON: Final = _file("icon.svg", "image/svg+xml")
