@@ -41,7 +41,7 @@ class Change:
 
     Attributes:
         part: of the terms: ``capability``, ``hardware``, ``price``, ``method``, ``determinism``, ``licence``,
-            ``dependency``, ``kind``.
+            ``dependency``, ``kind``, and ``data`` of a data service.
         subject: what of that part.
         before: how it was; None where it was not there.
         after: how it is; None where it is gone.
@@ -62,7 +62,7 @@ class Change:
 
 def compare(before: Terms, after: Terms) -> tuple[Change, ...]:
     """Returns every difference from an earlier to a later release, those that ask for more first in each part."""
-    parts = (_capabilities, _hardware, _price, _methods, _determinism, _licence, _dependencies, _kind)
+    parts = (_capabilities, _hardware, _price, _methods, _determinism, _licence, _dependencies, _kind, _data)
     return tuple(
         change
         for part in parts
@@ -122,6 +122,15 @@ def _licence(before: Terms, after: Terms) -> Iterator[Change]:
 def _kind(before: Terms, after: Terms) -> Iterator[Change]:
     if before.kind != after.kind:
         yield Change("kind", "kind", before.kind, after.kind, Effect.BREAKS)
+
+
+def _data(before: Terms, after: Terms) -> Iterator[Change]:
+    old, new = before.freshness_seconds, after.freshness_seconds
+    if old is not None and new is not None and old != new:
+        effect = Effect.WEAKER if new > old else Effect.STRONGER
+        yield Change("data", "freshness", f"{old} seconds at most", f"{new} seconds at most", effect)
+    if before.source != after.source:
+        yield Change("data", "source", before.source or None, after.source or None, Effect.CHANGED)
 
 
 def _dependencies(before: Terms, after: Terms) -> Iterator[Change]:

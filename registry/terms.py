@@ -82,6 +82,8 @@ class Terms:
         licence: SPDX expression; empty where none is stated.
         methods: by name.
         dependencies: by name.
+        freshness_seconds: how old a data service's answer is at most; None for code.
+        source: where a data service's answers come from, in words; empty for code.
     """
 
     kind: str
@@ -92,6 +94,8 @@ class Terms:
     licence: str
     methods: tuple[MethodTerms, ...]
     dependencies: tuple[Dependency, ...]
+    freshness_seconds: int | None = None
+    source: str = ""
 
 
 def terms_of(manifest: Manifest, *, licence: str = "", dependencies: tuple[Dependency, ...] = ()) -> Terms:

@@ -25,29 +25,33 @@ class Catalogue:
 
     def search(self, query: str) -> list[Listing]:
         """Returns the newest release of each cryptlet that has every word of the query, best first."""
+        found = sorted(self.scored(query), key=lambda entry: (-entry[0], -entry[1].logged, entry[1].ref))
+        return [item for _, item in found]
+
+    def scored(self, query: str) -> list[tuple[int, Listing]]:
+        """Returns the newest release of each cryptlet that has every word of the query, with its points."""
         words = query.casefold().split()
-        scored = [(self._score(item, words), item.logged, item) for item in self.newest()]
-        found = [entry for entry in scored if entry[0] > 0]
-        return [item for _, _, item in sorted(found, key=lambda entry: (-entry[0], -entry[1], entry[2].ref))]
+        scored = [
+            (score(words, item.namespace, item.publication.name, self.description(item.measurement)), item)
+            for item in self.newest()
+        ]
+        return [entry for entry in scored if entry[0] > 0]
 
     def newest(self) -> list[Listing]:
         """Returns the newest release of each cryptlet; one that was taken away stands behind those that were not."""
         book = self._book()
+        # Copies, made in one step each: another thread may just be taking in an entry.
         return [
-            max((book.listings[item] for item in versions.values()), key=_order)
-            for holding in book.holdings.values()
-            for versions in holding.names.values()
+            max((book.listings[item] for item in [*versions.values()]), key=_order)
+            for holding in [*book.holdings.values()]
+            for versions in [*holding.names.values()]
         ]
 
-    def _score(self, item: Listing, words: list[str]) -> int:
-        name, text = item.publication.name, self.description(item.measurement).casefold()
-        total = 1
-        for word in words:
-            points = _points(word, item.namespace, name, text)
-            if not points:
-                return 0
-            total += points
-        return total
+
+def score(words: list[str], namespace: str, name: str, text: str) -> int:
+    """Returns how well a name and its description answer a search; 0 where a word, in lower case, is in neither."""
+    points = [_points(word, namespace, name, text.casefold()) for word in words]
+    return 1 + sum(points) if all(points) else 0
 
 
 def _points(word: str, namespace: str, name: str, text: str) -> int:

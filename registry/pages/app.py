@@ -5,7 +5,7 @@ Every value goes through autoescape and ``text.visible``; a Content-Security-Pol
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -75,11 +75,11 @@ _STEPS: Final = {
     503: ("Try again in a moment: nothing was lost.", "What is installed and pinned goes on: it needs no page."),
 }
 _log = structlog.get_logger(__name__)
-View = Callable[[Request], Awaitable[tuple[str, dict[str, Any]]]]
+View = Callable[[Request], tuple[str, dict[str, Any]]]
 
 
 class Pages:
-    """The pages over a shelf."""
+    """The pages over a shelf. A thread makes each, since a long README or a large wheel would hold up the server."""
 
     def __init__(self, shelf: Shelf, site: str) -> None:
         """Takes what is shown, and the registry's name."""
@@ -101,11 +101,11 @@ class Pages:
             Route("/{path:path}", partial(self._page, self.missing), methods=["GET"]),
         ]
 
-    async def front(self, _: Request) -> tuple[str, dict[str, Any]]:
+    def front(self, _: Request) -> tuple[str, dict[str, Any]]:
         """The first page."""
         return "front.html", {"view": self._shelf.front()}
 
-    async def search(self, request: Request) -> tuple[str, dict[str, Any]]:
+    def search(self, request: Request) -> tuple[str, dict[str, Any]]:
         """What a search finds."""
         typed = "".join(letter if letter.isprintable() else " " for letter in request.query_params.get("q", ""))
         query = " ".join(typed.split())[:MAX_QUERY]
@@ -113,13 +113,13 @@ class Pages:
         page = int(number) if _PAGE.fullmatch(number) else 1
         return "search.html", {"query": query, "results": self._shelf.search(query, page)}
 
-    async def cryptlet(self, request: Request) -> tuple[str, dict[str, Any]]:
+    def cryptlet(self, request: Request) -> tuple[str, dict[str, Any]]:
         """All releases of a name."""
         namespace, name = (_part(request, part) for part in ("namespace", "name"))
         view = self._shelf.cryptlet(namespace, name)
         return "cryptlet.html", {"view": _there(view, f"{namespace}/{name}")}
 
-    async def release(self, request: Request) -> tuple[str, dict[str, Any]]:
+    def release(self, request: Request) -> tuple[str, dict[str, Any]]:
         """One release, compared with the one before it, or with another that is asked for."""
         namespace, name, version = (_part(request, part) for part in ("namespace", "name", "version"))
         view = _there(self._shelf.release(namespace, name, version), f"{namespace}/{name}@{version}")
@@ -135,18 +135,18 @@ class Pages:
             **_rebuilds(view),
         }
 
-    async def publisher(self, request: Request) -> tuple[str, dict[str, Any]]:
+    def publisher(self, request: Request) -> tuple[str, dict[str, Any]]:
         """A namespace."""
         namespace = _part(request, "namespace")
         return "namespace.html", {"view": _there(self._shelf.publisher(namespace), namespace)}
 
-    async def missing(self, request: Request) -> tuple[str, dict[str, Any]]:
+    def missing(self, request: Request) -> tuple[str, dict[str, Any]]:
         """No page."""
         raise NotFound(f"there is no page at {request.url.path[:MAX_QUERY]}")
 
-    async def _page(self, view: View, request: Request) -> Response:
+    def _page(self, view: View, request: Request) -> Response:
         try:
-            name, values = await view(request)
+            name, values = view(request)
             return self._render(name, values, 200)
         except FabricError as error:
             status = 404 if isinstance(error, NotFound) else 503

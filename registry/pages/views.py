@@ -53,7 +53,8 @@ class Listing:
         version: of its newest release.
         standing: of that release.
         logged: when that release was logged.
-        price: of that release.
+        price: of that release; None where it asks for nothing.
+        is_priced: whether its price is known: a data service states none, and nor does code without its wheel.
         records: anchored records of all its releases on all ledgers.
     """
 
@@ -66,6 +67,7 @@ class Listing:
     logged: int
     price: PriceTerms | None
     records: int
+    is_priced: bool = True
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ class Rebuild:
 
     Attributes:
         who: its name.
-        key: its key, hexadecimal.
+        key: that signed its word, hexadecimal; empty where there is none.
         measurement: of what it built; None where it has not said anything yet.
         logged: when its word was logged; 0 where there is none.
         position: of that entry; 0 where there is none.
@@ -209,7 +211,7 @@ class ReleaseView:
         logged: when.
         publisher: key that signed it, hexadecimal.
         terms: what it asks and promises.
-        rebuilds: of everybody who is to rebuild it.
+        rebuilds: of everybody who rebuilds, whether it spoke of this release or not.
         usage: of this release, by ledger.
         versions: all versions of the name, newest first.
         previous: the version before this one; None for the first.
@@ -312,7 +314,10 @@ class NamespaceView:
 
 
 class Shelf(Protocol):
-    """What the pages ask a registry. Any method may raise a ``FabricError``, which becomes a page that says so."""
+    """What the pages ask a registry, from any thread.
+
+    Any method may raise a ``FabricError``, which becomes a page that says so.
+    """
 
     def front(self) -> FrontView:
         """Returns what the first page shows."""

@@ -1,30 +1,24 @@
-"""The shelf: what the pages show, read from the registry's book, wheels and usage."""
+"""The shelf: what the pages show, read from the registry's book, log, wheels and usage.
+
+Pages ask from threads while entries are taken in: what grows is copied before it is gone through.
+"""
 
 import difflib
-import json
-from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final
 
-from fabric.bundles.bundle import Bundle, read_bundle
-from fabric.core import canonical
-from fabric.core.errors import NotFound
-from fabric.trust.standing import BINDS, State
-from registry.book.bodies import Owners, Release, Service
-from registry.book.book import Holding, Turn
+from fabric.core.errors import FabricError
+from fabric.trust.standing import BINDS
 from registry.book.book import Listing as Listed
-from registry.book.entry import Leaf, decode_leaf
+from registry.book.book import Turn
+from registry.book.entry import ROOT, Leaf, decode_leaf
 from registry.book.words import rank
-from registry.data_service import DataService, read_data_service
+from registry.house.catalogue import score
 from registry.house.registry import Registry
 from registry.pages.views import (
-    AccountView,
     CryptletView,
-    DataTerms,
     FrontView,
-    KeyView,
     Listing,
-    LogEntry,
     NamespaceView,
     Rebuild,
     ReleaseView,
@@ -33,46 +27,38 @@ from registry.pages.views import (
     Usage,
     VersionRow,
 )
-from registry.records import wheel_path
-from registry.terms import HardwareTerms, Terms, terms_of_bundle
+from registry.server import offers
+from registry.server.publishers import publisher_view
+from registry.server.services import Offer, Services
+from registry.server.wheels import Wheels
+from registry.terms import PriceTerms
 
 PAGE: Final = 20
 FRONT: Final = 8
-HISTORY: Final = 50
-_CACHED: Final = 512
-_WHAT: Final = {
-    "claim": "claimed the namespace",
-    "owners": "changed its owners",
-    "release": "published",
-    "change": "changed the state of",
-    "compromise": "lost a key",
-    "rebuild": "vouched for",
-    "link": "linked an account",
-    "service": "listed",
-}
+_NEAR: Final = 0.5
+_SIMILAR: Final = 5
 
 
 class BookShelf:
-    """A ``registry.pages.views.Shelf`` over a registry."""
+    """A ``registry.pages.views.Shelf`` over a registry. Any thread may ask."""
 
     def __init__(self, registry: Registry) -> None:
         """Takes the registry; wheels are read when a page needs them."""
         self._registry = registry
-        self._bundles: OrderedDict[bytes, Bundle] = OrderedDict()
+        self._wheels = Wheels(registry.publisher.shelf)
+        self._services = Services(registry.positions, self._leaf)
 
     def front(self) -> FrontView:
         """Returns what the first page shows."""
         book, items = self._registry.book, self._registry.catalogue.newest()
-        services = [item for namespace in book.holdings for item in self._service_listings(namespace)]
-        latest = sorted(items, key=lambda item: -item.logged)[:FRONT]
-        newest = sorted([*map(self._listing, latest), *services], key=lambda item: -item.logged)
+        found: list[Listed | Offer] = [*items, *self._all_offers()]
         used = sorted(((self._records(item), item) for item in items), key=lambda pair: -pair[0])[:FRONT]
         return FrontView(
-            newest=tuple(newest[:FRONT]),
+            newest=tuple(map(self._shown, sorted(found, key=lambda item: -item.logged)[:FRONT])),
             most_used=tuple(self._listing(item) for count, item in used if count),
-            cryptlets=len(items) + len(services),
+            cryptlets=len(found),
             releases=len(book.listings),
-            namespaces=len(book.holdings) - 1,
+            namespaces=len(book.holdings.keys() - {ROOT}),
             records=sum(sum(counts.values()) for counts in self._registry.usage.values()),
             log_origin=book.origin,
             log_size=book.size,
@@ -80,104 +66,103 @@ class BookShelf:
 
     def search(self, query: str, page: int) -> Results:
         """Returns a page of results."""
-        items = self._registry.catalogue.search(query)
+        found = self._found(query)
         start = (page - 1) * PAGE
-        found = tuple(self._listing(item) for item in items[start : start + PAGE])
-        similar = () if items else self._similar(query)
-        return Results(page, -(-len(items) // PAGE), len(items), found, similar)
+        shown = tuple(map(self._shown, found[start : start + PAGE]))
+        return Results(page, -(-len(found) // PAGE), len(found), shown, () if found else self._similar(query))
 
     def cryptlet(self, namespace: str, name: str) -> CryptletView | None:
-        """Returns a cryptlet; None where there is none of that name."""
+        """Returns a cryptlet or data service; None where there is none of that name. Raises ``StoreError``."""
         items = self._versions(namespace, name)
         if not items:
-            return self._service_name(namespace, name)
-        shown = next((item for item in items if item.now.state in BINDS), None)
-        bundle = self._bundle(shown or items[0])
-        terms = terms_of_bundle(bundle)
+            return offers.cryptlet_view(self._services.of(namespace).get(name, []))
+        bindable = next((item for item in items if item.now.state in BINDS), None)
+        told = self._wheels.tell(bindable or items[0])
         return CryptletView(
             namespace=namespace,
             name=name,
-            kind=terms.kind,
-            description=bundle.manifest.project.cryptlet.description,
-            newest=_row(shown) if shown else None,
+            kind=told.terms.kind,
+            description=told.description,
+            newest=_row(bindable) if bindable else None,
             versions=tuple(map(_row, items)),
-            readme=bundle.readme or "",
-            price=terms.price,
-            licence=terms.licence,
+            readme=told.readme,
+            price=told.terms.price,
+            licence=told.terms.licence,
             usage=self._usage(items),
         )
 
     def release(self, namespace: str, name: str, version: str) -> ReleaseView | None:
-        """Returns one release, whatever its state; None where there is none."""
+        """Returns one release, whatever its state; None where there is none. Raises ``StoreError``."""
         items = self._versions(namespace, name)
-        item = next((each for each in items if each.publication.version == version), None)
-        if item is None:
-            return self._service(namespace, name, version)
-        bundle = self._bundle(item)
-        versions = tuple(each.publication.version for each in items)
-        older = [each for each in versions if rank(each) < rank(version)]
+        if not items:
+            return offers.release_view(self._services.of(namespace).get(name, []), version)
+        at = next((at for at, each in enumerate(items) if each.publication.version == version), None)
+        return None if at is None else self._release(items, at)
+
+    def publisher(self, namespace: str) -> NamespaceView | None:
+        """Returns a namespace; None where nobody has it."""
+        if namespace not in self._registry.book.holdings:
+            return None
+        items: list[Listed | Offer] = [
+            *(item for item in self._registry.catalogue.newest() if item.namespace == namespace),
+            *self._services.newest(namespace),
+        ]
+        return publisher_view(self._registry, self._leaf, namespace, tuple(map(self._shown, items)))
+
+    def _release(self, items: list[Listed], at: int) -> ReleaseView:
+        item, versions = items[at], tuple(each.publication.version for each in items)
+        told = self._wheels.tell(item)
         return ReleaseView(
-            namespace=namespace,
-            name=name,
-            version=version,
-            description=bundle.manifest.project.cryptlet.description,
+            namespace=item.namespace,
+            name=item.publication.name,
+            version=item.publication.version,
+            description=told.description,
             standing=_standing(item.now),
             measurement=item.measurement,
             position=item.position,
             logged=item.logged,
             publisher=item.publication.signature.key.hex(),
-            terms=terms_of_bundle(bundle),
-            rebuilds=tuple(self._rebuild(item, who, at) for who, at in sorted(item.rebuilds.items())),
+            terms=told.terms,
+            rebuilds=tuple(self._rebuilds(item)),
             usage=self._usage([item]),
             versions=versions,
-            previous=older[0] if older else None,
-            readme=bundle.readme or "",
-        )
-
-    def publisher(self, namespace: str) -> NamespaceView | None:
-        """Returns a namespace; None where nobody has it."""
-        holding = self._registry.book.holdings.get(namespace)
-        if holding is None:
-            return None
-        history = self._history(namespace)
-        return NamespaceView(
-            namespace=namespace,
-            verified="The registry's operators approved who claimed it, with keys that its server does not hold.",
-            since=self._leaf(holding.claimed).logged,
-            keys=tuple(self._keys(holding)),
-            accounts=tuple(
-                AccountView(str(link.document.get("account", "")), self._leaf(at).logged, at)
-                for at, link in sorted(holding.links.items())
-            ),
-            listings=tuple(
-                [self._listing(item) for item in self._registry.catalogue.newest() if item.namespace == namespace]
-                + self._service_listings(namespace)
-            ),
-            history=tuple(history[:HISTORY]),
-            history_total=len(history),
+            previous=next(iter(versions[at + 1 :]), None),
+            readme=told.readme,
         )
 
     def _versions(self, namespace: str, name: str) -> list[Listed]:
         """Returns the releases of a name, newest first."""
         book = self._registry.book
         holding = book.holdings.get(namespace)
-        versions = holding.names.get(name, {}) if holding else {}
+        versions = dict(holding.names.get(name, {})) if holding else {}
         return [book.listings[versions[version]] for version in sorted(versions, key=rank, reverse=True)]
 
-    def _service_listings(self, namespace: str) -> list[Listing]:
-        holding = self._registry.book.holdings[namespace]
-        if not holding.services:
-            return []
-        newest = _newest_services(self._leaves_of(namespace))
-        return [self._service_listing(namespace, service, at) for at, service in newest]
+    def _all_offers(self) -> list[Offer]:
+        return [offer for namespace in [*self._registry.book.holdings] for offer in self._services.newest(namespace)]
 
-    def _records(self, item: Listed) -> int:
-        """Returns how many anchored records of all releases of a name were shown."""
-        versions = self._registry.book.holdings[item.namespace].names[item.publication.name].values()
-        return sum(sum(self._registry.usage.get(each, {}).values()) for each in versions)
+    def _found(self, query: str) -> list[Listed | Offer]:
+        """Returns the newest of every name that has each word of a query, best first."""
+        words = query.casefold().split()
+        scored: list[tuple[int, Listed | Offer]] = [*self._registry.catalogue.scored(query)]
+        scored += [
+            (score(words, offer.namespace, offer.data.name, offer.data.description), offer)
+            for offer in self._all_offers()
+        ]
+        scored.sort(key=lambda entry: (-entry[0], -entry[1].logged, _name(entry[1])))
+        return [item for points, item in scored if points]
+
+    def _similar(self, query: str) -> tuple[str, ...]:
+        names = {_name(item) for item in (*self._registry.catalogue.newest(), *self._all_offers())}
+        by_last = {name.partition("/")[2]: name for name in sorted(names)}
+        near = difflib.get_close_matches(query.casefold(), sorted(names | by_last.keys()), _SIMILAR, _NEAR)
+        return tuple(dict.fromkeys(by_last.get(name, name) for name in near))
+
+    def _shown(self, item: Listed | Offer) -> Listing:
+        return offers.listing(item) if isinstance(item, Offer) else self._listing(item)
 
     def _listing(self, item: Listed) -> Listing:
         publication = item.publication
+        price, is_priced = self._price(item)
         return Listing(
             namespace=item.namespace,
             name=publication.name,
@@ -186,9 +171,22 @@ class BookShelf:
             version=publication.version,
             standing=_standing(item.now),
             logged=item.logged,
-            price=terms_of_bundle(self._bundle(item)).price,
+            price=price,
             records=self._records(item),
+            is_priced=is_priced,
         )
+
+    def _price(self, item: Listed) -> tuple[PriceTerms | None, bool]:
+        """Returns a price, and whether it is known: one wheel that is lost takes no other from a list."""
+        try:
+            return self._wheels.tell(item).terms.price, True
+        except FabricError:
+            return None, False  # its own page says why
+
+    def _records(self, item: Listed) -> int:
+        """Returns how many anchored records of all releases of a name were shown."""
+        versions = self._versions(item.namespace, item.publication.name)
+        return sum(sum(self._registry.usage.get(each.measurement, {}).values()) for each in versions)
 
     def _usage(self, items: Iterable[Listed]) -> tuple[Usage, ...]:
         counts: dict[str, int] = {}
@@ -199,134 +197,21 @@ class BookShelf:
         found = [(ledger.partition(" "), number) for ledger, number in sorted(counts.items())]
         return tuple(Usage(name, destination, number, until) for (name, _, destination), number in found)
 
-    def _rebuild(self, item: Listed, who: str, position: int) -> Rebuild:
-        leaf = self._leaf(position)
-        key = leaf.entry.signatures[0].key.hex()
-        return Rebuild(who, key, item.measurement, leaf.logged, position)
-
-    def _keys(self, holding: Holding) -> Iterable[KeyView]:
-        """Yields every key that ever owned a namespace, those in force first."""
-        began: dict[bytes, tuple[int, int]] = {}
-        ended: dict[bytes, int] = {}
-        present: set[bytes] = set()
-        for position in holding.history:
+    def _rebuilds(self, item: Listed) -> Iterable[Rebuild]:
+        """Yields what each publisher said who rebuilt anything here: first those who spoke of this release."""
+        said = dict(item.rebuilds)
+        for who, position in sorted(said.items()):
             leaf = self._leaf(position)
-            owners = _owners_of(leaf, present)
-            for key in owners - present:
-                began.setdefault(key, (leaf.logged, position))
-                ended.pop(key, None)
-            ended |= dict.fromkeys(present - owners, leaf.logged)
-            present = owners
-        for key in sorted(began, key=lambda each: (each in ended, began[each])):
-            since, position = began[key]
-            yield KeyView(key.hex(), since, position, ended.get(key), holding.lost.get(key))
-
-    def _history(self, namespace: str) -> list[LogEntry]:
-        return [
-            LogEntry(at, leaf.logged, _WHAT[leaf.entry.kind], self._subject(leaf))
-            for at, leaf in reversed(self._leaves_of(namespace))
-        ]
-
-    def _subject(self, leaf: Leaf) -> str:
-        body = leaf.entry.body
-        if isinstance(body, Release):
-            return f"{body.publication.name}@{body.publication.version}"
-        if isinstance(body, Service):
-            return f"{body.name}@{body.version}"
-        measurement = getattr(body, "measurement", None)
-        item = self._registry.book.listings.get(measurement) if measurement else None
-        state = getattr(body, "state", None)
-        return f"{item.ref if item else ''}{f' to {state}' if isinstance(state, State) else ''}"
-
-    def _leaves_of(self, namespace: str) -> list[tuple[int, Leaf]]:
-        return [(at, self._leaf(at)) for at in self._registry.positions(namespace)]
+            yield Rebuild(who, leaf.entry.signatures[0].key.hex(), item.measurement, leaf.logged, position)
+        everybody = {who for each in [*self._registry.book.listings.values()] for who in [*each.rebuilds]}
+        yield from (Rebuild(who, "", None) for who in sorted(everybody - said.keys() - {item.namespace}))
 
     def _leaf(self, position: int) -> Leaf:
         return decode_leaf(self._registry.leaves[position])
 
-    def _similar(self, query: str) -> tuple[str, ...]:
-        names = [f"{item.namespace}/{item.publication.name}" for item in self._registry.catalogue.newest()]
-        return tuple(difflib.get_close_matches(query.casefold(), names, 5, 0.5))
 
-    def _bundle(self, item: Listed) -> Bundle:
-        """Returns a bundle; the last few hundred stay in memory."""
-        known = self._bundles.get(item.measurement)
-        if known is None:
-            data = self._registry.publisher.shelf.read(wheel_path(item.publication.wheel))
-            if data is None:
-                raise NotFound(f"the wheel of {item.ref} is not here; mirrors of this registry may have it")
-            known = self._bundles[item.measurement] = read_bundle(data)
-            if len(self._bundles) > _CACHED:
-                self._bundles.popitem(last=False)
-        return known
-
-    def _service_name(self, namespace: str, name: str) -> CryptletView | None:
-        found = self._services(namespace, name)
-        if not found:
-            return None
-        rows = tuple(self._service_row(service, at) for at, service in found)
-        newest = _read_service(found[0][1])
-        return CryptletView(
-            namespace=namespace,
-            name=name,
-            kind="data",
-            description=newest.description,
-            newest=rows[0],
-            versions=rows,
-            readme=newest.readme or "",
-            price=None,
-            licence=newest.licence or "",
-            usage=(),
-        )
-
-    def _service(self, namespace: str, name: str, version: str) -> ReleaseView | None:
-        found = self._services(namespace, name)
-        at, service = next(((at, item) for at, item in found if item.version == version), (0, None))
-        if service is None:
-            return None
-        data, row = _read_service(service), self._service_row(service, at)
-        versions = tuple(item.version for _, item in found)
-        older = [each for each in versions if rank(each) < rank(version)]
-        sample = json.dumps(data.sample, indent=2, ensure_ascii=False)
-        terms = Terms("data", (), HardwareTerms(), None, "none", data.licence or "", (), ())
-        return ReleaseView(
-            namespace=namespace,
-            name=name,
-            version=version,
-            description=data.description,
-            standing=row.standing,
-            measurement=row.measurement,
-            position=at,
-            logged=row.logged,
-            publisher=self._leaf(at).entry.signatures[0].key.hex(),
-            terms=terms,
-            rebuilds=(),
-            usage=(),
-            versions=versions,
-            previous=older[0] if older else None,
-            readme=data.readme or "",
-            data=DataTerms(data.schema, data.freshness_seconds, data.source.text, sample),
-        )
-
-    def _services(self, namespace: str, name: str) -> list[tuple[int, Service]]:
-        """Returns the versions of a data service with their positions, newest first."""
-        found = [
-            (at, leaf.entry.body)
-            for at, leaf in self._leaves_of(namespace)
-            if isinstance(leaf.entry.body, Service) and leaf.entry.body.name == name
-        ]
-        return sorted(found, key=lambda item: rank(item[1].version), reverse=True)
-
-    def _service_row(self, service: Service, at: int) -> VersionRow:
-        logged = self._leaf(at).logged
-        standing = StandingView(State.ACTIVE, "", logged, at)
-        return VersionRow(service.version, standing, _read_service(service).measurement, logged, at)
-
-    def _service_listing(self, namespace: str, service: Service, at: int) -> Listing:
-        row, data = self._service_row(service, at), _read_service(service)
-        return Listing(
-            namespace, service.name, "data", data.description, service.version, row.standing, row.logged, None, 0
-        )
+def _name(item: Listed | Offer) -> str:
+    return item.name if isinstance(item, Offer) else f"{item.namespace}/{item.publication.name}"
 
 
 def _row(item: Listed) -> VersionRow:
@@ -335,27 +220,3 @@ def _row(item: Listed) -> VersionRow:
 
 def _standing(turn: Turn) -> StandingView:
     return StandingView(turn.state, turn.reason, turn.since, turn.position)
-
-
-def _owners_of(leaf: Leaf, before: set[bytes]) -> set[bytes]:
-    body = leaf.entry.body
-    owners = body if isinstance(body, Owners) else getattr(body, "owners", None)
-    if isinstance(owners, Owners):
-        return set(owners.keys)
-    return before - {getattr(body, "key", b"")}
-
-
-def _newest_services(leaves: list[tuple[int, Leaf]]) -> list[tuple[int, Service]]:
-    newest: dict[str, tuple[int, Service]] = {}
-    for at, leaf in leaves:
-        body = leaf.entry.body
-        if not isinstance(body, Service):
-            continue
-        known = newest.get(body.name)
-        if known is None or rank(known[1].version) < rank(body.version):
-            newest[body.name] = (at, body)
-    return list(newest.values())
-
-
-def _read_service(service: Service) -> DataService:
-    return read_data_service(canonical.encode(service.document))
