@@ -145,7 +145,7 @@ def diff(
     if as_json:
         show({"changes": [{**asdict(item), "must_agree": item.is_alarming} for item in changes]}, as_json=True)
     elif changes:
-        table([[item.effect, item.part, item.subject, _step(item.before, item.after)] for item in changes])
+        table([[item.effect, item.part, _plain(item.subject), _step(item.before, item.after)] for item in changes])
     else:
         typer.echo("capabilities, hardware, price, methods, licence and dependencies are the same; the code may differ")
     return 3 if any(item.is_alarming for item in changes) else 0

@@ -264,11 +264,13 @@ class AccountView:
         account: CAIP-10, such as ``eip155:1:0xab16...``.
         since: when that was logged.
         position: of that entry.
+        is_stolen: whether the namespace's key that signed was in wrong hands by then, so that the link counts nothing.
     """
 
     account: str
     since: int
     position: int
+    is_stolen: bool = False
 
 
 @dataclass(frozen=True)

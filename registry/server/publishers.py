@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from fabric.trust.standing import State
+from registry.book.accounts import parse_link
 from registry.book.bodies import Claim, Compromise, Owners, Release, Service
 from registry.book.book import Book, Holding
 from registry.book.entry import ROOT, Leaf
@@ -44,10 +45,7 @@ def publisher_view(
         verified=_OWN if namespace == ROOT else _VERIFIED,
         since=leaf(holding.claimed).logged,
         keys=tuple(_keys(holding, leaf)),
-        accounts=tuple(
-            AccountView(str(link.document.get("account", "")), leaf(at).logged, at)
-            for at, link in sorted(dict(holding.links).items())
-        ),
+        accounts=tuple(_accounts(holding, leaf)),
         listings=listings,
         history=tuple(_entry(registry.book, leaf(at), at) for at in shown),
         history_total=len(positions),
@@ -70,6 +68,13 @@ def _keys(holding: Holding, leaf: Callable[[int], Leaf]) -> Iterable[KeyView]:
     for key in sorted(began, key=lambda each: (each in ended, began[each])):
         since, position = began[key]
         yield KeyView(key.hex(), since, position, ended.get(key), holding.lost.get(key))
+
+
+def _accounts(holding: Holding, leaf: Callable[[int], Leaf]) -> Iterable[AccountView]:
+    for position, link in sorted(dict(holding.links).items()):
+        signed, logged = parse_link(link.document), leaf(position).logged
+        lost = holding.lost.get(signed.key)
+        yield AccountView(signed.account, logged, position, lost is not None and lost <= logged)
 
 
 def _owners_after(leaf: Leaf, before: set[bytes]) -> set[bytes]:

@@ -148,11 +148,11 @@ class BookShelf:
             (score(words, offer.namespace, offer.data.name, offer.data.description), offer)
             for offer in self._all_offers()
         ]
-        scored.sort(key=lambda entry: (-entry[0], -entry[1].logged, _name(entry[1])))
-        return [item for points, item in scored if points]
+        return [item for points, item in sorted(scored, key=_order) if points]
 
     def _similar(self, query: str) -> tuple[str, ...]:
-        names = {_name(item) for item in (*self._registry.catalogue.newest(), *self._all_offers())}
+        items: list[Listed | Offer] = [*self._registry.catalogue.newest(), *self._all_offers()]
+        names = {_name(item) for item in items}
         by_last = {name.partition("/")[2]: name for name in sorted(names)}
         near = difflib.get_close_matches(query.casefold(), sorted(names | by_last.keys()), _SIMILAR, _NEAR)
         return tuple(dict.fromkeys(by_last.get(name, name) for name in near))
@@ -208,6 +208,11 @@ class BookShelf:
 
     def _leaf(self, position: int) -> Leaf:
         return decode_leaf(self._registry.leaves[position])
+
+
+def _order(entry: tuple[int, Listed | Offer]) -> tuple[int, int, str]:
+    points, item = entry
+    return -points, -item.logged, _name(item)
 
 
 def _name(item: Listed | Offer) -> str:

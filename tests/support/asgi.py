@@ -19,10 +19,11 @@ class Answer:
 
 def call(app: ASGIApp, target: str, method: str = "GET", headers: dict[str, str] | None = None) -> Answer:
     """Sends one request without a body; ``target`` is a path in percent encoding, with or without a query."""
-    return asyncio.run(_call(app, target, method, headers or {}))
+    return asyncio.run(call_here(app, target, headers or {}, method))
 
 
-async def _call(app: ASGIApp, target: str, method: str, headers: dict[str, str]) -> Answer:
+async def call_here(app: ASGIApp, target: str, headers: dict[str, str], method: str = "GET") -> Answer:
+    """Does as ``call`` in a loop that runs already."""
     path, _, query = target.partition("?")
     scope: dict[str, Any] = {
         "type": "http",

@@ -161,7 +161,9 @@ def listing(namespace: str, name: str, description: str, kind: str = "utility", 
 COLD: Final = listing(
     "acme", "cold-chain", DESCRIPTION, "contract", version="1.3.0", price=PriceTerms("0.05", "EUR"), records=1_234_567
 )
-RATES: Final = listing("acme", "euro-rates", "Reference rates of the euro, once a working day.", "data", records=2_048)
+RATES: Final = listing(
+    "acme", "euro-rates", "Reference rates of the euro, once a working day.", "data", is_priced=False
+)
 EVIL: Final = listing(
     "mallory",
     "harmless",
@@ -254,13 +256,16 @@ class MemoryShelf:
             KeyView(digest("old").hex(), NOW - 400 * DAY, 3, until=NOW - 90 * DAY),
             KeyView(digest("stolen").hex(), NOW - 200 * DAY, 410, NOW - 150 * DAY, NOW - 152 * DAY),
         )
-        account = AccountView("eip155:1:0xab16a96d359ec26a11e2c2b3d8f8b8942d5bfcdb", NOW - 80 * DAY, 720)
+        accounts = (
+            AccountView("eip155:1:0xab16a96d359ec26a11e2c2b3d8f8b8942d5bfcdb", NOW - 80 * DAY, 720),
+            AccountView("eip155:1:0x00000000000000000000000000000000deadbeef", NOW - 151 * DAY, 420, is_stolen=True),
+        )
         history = tuple(
             LogEntry(900 - at, NOW - at * DAY, ("published", "deprecated", "revoked")[at % 3], f"cold-chain@1.{at}.0")
             for at in range(8)
         )
         verified = f"Verified by a record in the domain {namespace}.example."
-        return NamespaceView(namespace, verified, NOW - 400 * DAY, keys, (account,), own, history, 31)
+        return NamespaceView(namespace, verified, NOW - 400 * DAY, keys, accounts, own, history, 31)
 
     def _check(self) -> None:
         if self.is_broken:
@@ -271,7 +276,7 @@ def rebuilds(measurement: Measurement) -> tuple[Rebuild, ...]:
     return (
         Rebuild("Initech rebuilds", digest("initech").hex(), measurement, NOW - DAY, 901),
         Rebuild("University of Nowhere", digest("nowhere").hex(), digest("other"), NOW - DAY, 902),
-        Rebuild("Hooli", digest("hooli").hex(), None),
+        Rebuild("Hooli", "", None),
     )
 
 

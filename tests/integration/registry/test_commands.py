@@ -17,7 +17,7 @@ from registry.commands import app as author
 from registry.house.admission import NameGuard
 from registry.server.app import make_app
 from tests.support.issuer import AUDIENCE, REPOSITORY, running_issuer
-from tests.support.projects import write_project
+from tests.support.projects import TOML, write_project
 from tests.support.registries import House, opened
 from tests.support.registry_server import serving
 from tests.vectors.gen_data_service import DOCUMENT
@@ -168,8 +168,22 @@ async def test_data_accounts_differences_and_headers(desk: Desk) -> None:
     await desk.run("publish", first, "--namespace", "acme")
     await desk.run("publish", await desk.wheel("1.1.0"), "--namespace", "acme")
     assert (await desk.run("diff", "acme/greeter@1.0.0", "1.1.0"))["changes"] == []
+    assert "are the same; the code may differ" in await desk.say("diff", "acme/greeter@1.0.0", "acme/greeter@1.1.0")
     assert "library Greeter" in await desk.say("header", "--solidity", first)
     assert "async def greet" in await desk.say("header", "--python", "acme/greeter@1.1.0")
+
+
+async def test_what_asks_for_more_must_be_agreed_to(desk: Desk) -> None:
+    await desk.run("publish", await desk.wheel("1.0.0"), "--namespace", "acme")
+    dearer = TOML + '\n[price]\namount = "0.05"\ncurrency = "EUR"\n'
+    await desk.run("publish", await desk.wheel("1.1.0", toml=dearer), "--namespace", "acme")
+    words = ("diff", "acme/greeter@1.0.0", "acme/greeter@1.1.0")
+    done = await asyncio.to_thread(CliRunner().invoke, market, words, standalone_mode=False)
+    assert (done.return_value, done.stdout) == (3, "asks for more  price  one invocation  nothing -> 0.05 EUR\n")
+    (change,) = (await desk.run(*words))["changes"]
+    assert (change["part"], change["must_agree"]) == ("price", True)
+    with pytest.raises(FabricError, match="a version is needed here"):
+        await desk.run("diff", "acme/greeter", "1.1.0")
 
 
 async def test_several_registries(desk: Desk) -> None:

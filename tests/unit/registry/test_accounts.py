@@ -1,32 +1,16 @@
 """Account links: both sides sign, for one namespace of one registry; nothing else holds."""
 
 from dataclasses import replace
-from typing import Final
 
-import coincurve
 import pytest
 
 from fabric.core.errors import Malformed, Refused
-from fabric.trust.schemes import address_of
 from registry.book.accounts import AccountLink, parse_link
 from registry.book.bodies import Link
 from registry.book.rules import check
+from tests.support.account_links import EVM, NATIVE, linked
 from tests.support.books import entry, founded, log
-from tests.support.registries import ALICE, BOB, MALLORY, ORIGIN, Person, owners
-
-SECRET: Final = coincurve.PrivateKey(bytes(31) + b"\x07")
-EVM: Final = f"eip155:31337:0x{address_of(SECRET.public_key.format(compressed=False)).hex()}"
-NATIVE: Final = f"cryptlet:{'ab' * 16}:{BOB.key.public.hex()}"
-
-
-def linked(account: str, person: Person = ALICE, registry: str = ORIGIN, namespace: str = "acme") -> AccountLink:
-    """Returns a link that the account signed."""
-    link = AccountLink(account, person.key.public)
-    message = link.message(registry, namespace)
-    if account == NATIVE:
-        return replace(link, signature=BOB.key.sign(message))
-    compact = SECRET.sign_recoverable(message, hasher=None)
-    return replace(link, signature=compact[:64] + bytes([compact[64] + 27]))
+from tests.support.registries import ALICE, BOB, MALLORY, owners
 
 
 @pytest.mark.parametrize("account", [EVM, NATIVE])

@@ -95,6 +95,20 @@ def test_one_change(changes: dict[str, Any], effect: Effect) -> None:
     assert only(FIRST, replace(FIRST, **changes)).effect is effect
 
 
+@pytest.mark.parametrize(
+    ("changes", "effect"),
+    [
+        ({"freshness_seconds": 901}, Effect.WEAKER),
+        ({"freshness_seconds": 899}, Effect.STRONGER),
+        ({"source": "another"}, Effect.CHANGED),
+    ],
+)
+def test_one_change_of_a_data_service(changes: dict[str, Any], effect: Effect) -> None:
+    data = replace(FIRST, kind="data", freshness_seconds=900, source="the bank")
+    change = only(data, replace(data, **changes))
+    assert (change.part, change.effect) == ("data", effect)
+
+
 def test_another_label_is_another_machine() -> None:
     tdx, sev = (replace(FIRST, hardware=HardwareTerms(labels=(("tee", name),))) for name in ("tdx", "sev"))
     assert only(tdx, sev).effect is Effect.MORE

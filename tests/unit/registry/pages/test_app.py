@@ -211,6 +211,9 @@ def test_a_data_service_says_what_it_promises() -> None:
     assert "The central bank's own feed" in told
     assert "celsius number temperature. at least -90; at most 90" in told
     assert '{"celsius": 4.5}' in told
+    for path in ("/cryptlets/acme/euro-rates", "/cryptlets/acme/euro-rates/1.0.0", "/search?q=euro"):
+        page = words(get(path))
+        assert not any(claim in page for claim in ("cryptlet install", "free of charge", "Capabilities", "anchored re"))
     assert "data service" in words(get("/"))
 
 
@@ -220,6 +223,7 @@ def test_a_publisher_says_whose_keys_and_accounts_count() -> None:
     assert "retired What it signed before" in told
     assert "✕ stolen Nothing counts that it signed from" in told
     assert "eip155:1:0xab16a96d359ec26a11e2c2b3d8f8b8942d5bfcdb" in told
+    assert "✕ not theirs Linked with a stolen key." in told
     assert "The newest 8 of 31 entries" in told
     assert "acme/ cold-chain" in told
 
