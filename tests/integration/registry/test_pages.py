@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,10 +14,12 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, async_playwright
 
 from fabric.core import canonical
+from fabric.core.ids import Digest
 from fabric.trust.standing import State
-from registry.book.bodies import Service
+from registry.book.bodies import Link, Rebuild, Service
 from registry.client.transport import Web
 from registry.server.app import make_app
+from tests.support.account_links import EVM, linked
 from tests.support.registries import ALICE, BOB, House, opened, wheel
 from tests.support.registry_server import serving
 from tests.vectors.gen_data_service import DOCUMENT
@@ -53,6 +56,8 @@ PAGES: Final = (
     "/cryptlets/acme/greeter/1.1.0?against=9.9.9",
     "/cryptlets/acme/ecb-rates",
     "/cryptlets/acme/ecb-rates/1.0.0",
+    "/cryptlets/acme/ecb-rates/1.1.0",
+    "/search?page=2",
     "/namespaces/acme",
     "/cryptlets/acme/missing",
     "/nowhere",
@@ -66,7 +71,16 @@ async def served(folder: Path) -> AsyncIterator[tuple[House, str]]:
         first = await house.publish("acme", wheel(version="1.0.0", readme=HOSTILE), ALICE)
         await house.publish("acme", wheel(version="1.1.0", readme=HOSTILE), BOB)
         rates = Service("ecb-rates", "1.0.0", canonical.decode_object(DOCUMENT))
-        await house.registry.submit(house.entry("acme", rates, ALICE))
+        later = {**rates.document, "version": "1.1.0", "freshness_seconds": 7 * 86_400}
+        await house.claim("bobs", BOB)
+        for namespace, body, person in (
+            ("acme", rates, ALICE),
+            ("acme", replace(rates, version="1.1.0", document=later), ALICE),
+            ("acme", Link(linked(EVM).to_json()), ALICE),
+            ("bobs", Rebuild(first.measurement), BOB),
+        ):
+            await house.registry.submit(house.entry(namespace, body, person))
+        await house.registry.count(Digest(bytes(32)), first.measurement, f"native {'ab' * 32}")
         await house.change(first, State.REVOKED, "it leaks <b>keys</b>", ALICE)
         async with serving(make_app(house.registry)) as url:
             yield house, url
@@ -88,12 +102,17 @@ async def test_the_pages_say_what_the_log_says(tmp_path: Path) -> None:
         assert "it leaks &lt;b&gt;keys&lt;/b&gt;" in release
         assert house.registry.book.find("acme", "greeter", "1.0.0").measurement.hex() in release
         assert "cryptlet install acme/greeter@1.0.0" not in release
+        assert "<strong>1 of 1</strong> independent rebuilders" in release
+        assert "1</td>" in release.partition('id="usage"')[2]
+        _, data = await _text(url, "/cryptlets/acme/ecb-rates/1.1.0")
+        assert "promises less" in data
         _, name = await _text(url, "/cryptlets/acme/greeter")
         assert "cryptlet install acme/greeter@1.1.0" in name
         _, found = await _text(url, "/search?q=greets")
         assert "1 result" in found
         _, namespace = await _text(url, "/namespaces/acme")
         assert ALICE.key.public.hex() in namespace
+        assert EVM in namespace
         assert "published" in namespace
 
 
