@@ -15,7 +15,6 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from benchmarks.figures import Figure
-from benchmarks.serving import serving
 from fabric.core import canonical
 from fabric.core.clock import SystemClock
 from fabric.core.ids import Digest, Measurement, sha256
@@ -32,6 +31,7 @@ from registry.house.registry import Registry
 from registry.house.store import open_store
 from registry.server.app import make_app
 from registry.tuf.keys import Key, open_keys
+from tests.support.registry_server import serving
 
 BUNDLES: Final = 10_000
 _REPEATS: Final = 9
@@ -105,7 +105,7 @@ def _read(folder: Path, url: str) -> list[Figure]:
         reader.refresh()
         reader.standings([measurements[0]])
 
-    colds = [_timed(lambda number=number: cold(number)) for number in range(_REPEATS)]  # type: ignore[misc]
+    colds = [_timed(lambda number=number: cold(number)) for number in range(_REPEATS)]  # type: ignore[misc] # the default binds it
     warms = [_timed(warm) for _ in range(_REPEATS)]
     return [
         Figure("registry of 10,000 bundles: cold client, one bundle", median(colds), "ms", None, "<= 100 ms"),

@@ -5,12 +5,13 @@ to run for ever), no unknown word that one reader passes over and another does n
 """
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.errors import Malformed
 
-_Check = Callable[[JsonValue, JsonValue], bool]
+_Check = Callable[[Any, Any], bool]
+"""Whether a value keeps a bound; both are of the types that the bound's row names, which is seen to before."""
 
 _TYPES: Final[dict[str, Callable[[JsonValue], bool]]] = {
     "object": lambda value: isinstance(value, dict),
@@ -18,20 +19,20 @@ _TYPES: Final[dict[str, Callable[[JsonValue], bool]]] = {
     "string": lambda value: isinstance(value, str),
     "boolean": lambda value: isinstance(value, bool),
     "null": lambda value: value is None,
-    "integer": lambda value: _is_number(value) and value == int(value),  # type: ignore[arg-type]
+    "integer": lambda value: _is_number(value) and value == int(value),  # type: ignore[arg-type] # a number
     "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
 }
 _NOTES: Final = frozenset({"$schema", "title", "description", "format", "examples", "default"})
 """Words for people; they ask nothing of a value."""
 _BOUNDS: Final[dict[str, tuple[str, _Check]]] = {
-    "minimum": ("number", lambda value, bound: value >= bound),  # type: ignore[operator]
-    "maximum": ("number", lambda value, bound: value <= bound),  # type: ignore[operator]
-    "exclusiveMinimum": ("number", lambda value, bound: value > bound),  # type: ignore[operator]
-    "exclusiveMaximum": ("number", lambda value, bound: value < bound),  # type: ignore[operator]
-    "minLength": ("string", lambda value, bound: len(value) >= bound),  # type: ignore[arg-type, operator]
-    "maxLength": ("string", lambda value, bound: len(value) <= bound),  # type: ignore[arg-type, operator]
-    "minItems": ("array", lambda value, bound: len(value) >= bound),  # type: ignore[arg-type, operator]
-    "maxItems": ("array", lambda value, bound: len(value) <= bound),  # type: ignore[arg-type, operator]
+    "minimum": ("number", lambda value, bound: value >= bound),
+    "maximum": ("number", lambda value, bound: value <= bound),
+    "exclusiveMinimum": ("number", lambda value, bound: value > bound),
+    "exclusiveMaximum": ("number", lambda value, bound: value < bound),
+    "minLength": ("string", lambda value, bound: len(value) >= bound),
+    "maxLength": ("string", lambda value, bound: len(value) <= bound),
+    "minItems": ("array", lambda value, bound: len(value) >= bound),
+    "maxItems": ("array", lambda value, bound: len(value) <= bound),
 }
 """The type of value that a bound is asked of, and when it holds."""
 _WORDS: Final = frozenset(
@@ -95,7 +96,7 @@ def _check_word(word: str, value: JsonValue, field: str) -> None:
 def _check_members(value: JsonObject, schema: JsonObject, field: str) -> None:
     known, required = schema.get("properties", {}), schema.get("required", [])
     assert isinstance(known, dict)  # noqa: S101 - check_schema has seen to it
-    assert isinstance(required, list)  # noqa: S101
+    assert isinstance(required, list)  # noqa: S101 - the same
     for name in required:
         if name not in value:
             raise Malformed(field, f"{name!a} is missing")

@@ -116,7 +116,7 @@ standings = Table(
     Column("expires", Number, nullable=False),
     Column("document", LargeBinary, nullable=False),  # canonical JSON, with the registry's signature
 )
-"""What registries said of bundles, from when to when; rows are only added."""
+"""What registries said of bundles, from when to when; one that its neighbours make needless is let go."""
 
 invocations = Table(
     "invocations",

@@ -12,7 +12,7 @@ def header(
     what: Annotated[str, typer.Argument(metavar="WHEEL|REF", help="Wheel file, or NAMESPACE/NAME@VERSION.")],
     solidity: Annotated[bool, typer.Option("--solidity", help="A library for contracts.")] = False,
     python: Annotated[bool, typer.Option("--python", help="Types and functions for clients.")] = False,
-    field: Annotated[list[str], typer.Option("--field", help="Member of a payload; by default all.")] = [],  # noqa: B006
+    field: Annotated[list[str], typer.Option("--field", help="Member of a payload; by default all.")] = [],  # noqa: B006 - typer makes its own
     out: Annotated[Path | None, typer.Option("--out", help="File to write; by default it is printed.")] = None,
     to: To = "",
 ) -> None:

@@ -1,5 +1,6 @@
 """``namespace``, ``owner``, ``promote``: who publishes under which name."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,7 @@ Threshold = Annotated[int, typer.Option("--threshold", help="How many owners a r
 def claim(
     namespace: Namespace,
     key: KeyFile = DEFAULT_KEY,
-    owner: Annotated[list[str], typer.Option("--owner", help="Public key of another owner.")] = [],  # noqa: B006
+    owner: Annotated[list[str], typer.Option("--owner", help="Public key of another owner.")] = [],  # noqa: B006 - typer makes its own
     threshold: Annotated[int, typer.Option("--threshold", help="How many owners a release takes.")] = 1,
     to: To = "",
     as_json: AsJson = False,
@@ -183,13 +184,15 @@ def _only() -> str:
     return names[0]
 
 
-def _change(namespace: str, alter: object, how: tuple[Path, int, str], *, as_json: bool) -> None:
+def _change(
+    namespace: str, alter: Callable[[set[bytes]], set[bytes]], how: tuple[Path, int, str], *, as_json: bool
+) -> None:
     from registry.book.bodies import Owners
 
     key, threshold, to = how
     api = api_for(namespace, to)
     present, _ = api.namespace(namespace)
-    keys = tuple(sorted(alter(set(present.keys))))  # type: ignore[operator]
+    keys = tuple(sorted(alter(set(present.keys))))
     body = Owners(keys, threshold or min(present.threshold, len(keys)), present.issuers)
     outcome = api.submit(api.make(namespace, body, [open_own_key(key)]))
     told(outcome, as_json=as_json, done="changed", namespace=namespace, owners=[item.hex() for item in keys])

@@ -82,7 +82,7 @@ def trust(
     root: Annotated[Path, typer.Option("--root", help="Its root metadata, got from its operator.")],
     namespace: Annotated[
         list[str], typer.Option("--namespace", help="It answers for this one; by default for all.")
-    ] = [],  # noqa: B006
+    ] = [],  # noqa: B006 - typer makes its own
 ) -> None:
     """Trust a registry by its root metadata."""
     from registry.client.known import ANY, Entry, read_root
@@ -166,7 +166,7 @@ def audit(
     name: Name,
     against: Annotated[
         list[str], typer.Option("--against", help="Another source of the same log: a URL or a folder.")
-    ] = [],  # noqa: B006
+    ] = [],  # noqa: B006 - typer makes its own
     policy: Annotated[
         Path | None, typer.Option("--policy", help="Checks anchored checkpoints under this policy.")
     ] = None,

@@ -184,7 +184,7 @@ class Registry:
         await self.store.append(position, entry.digest, leaf.encoded)
         self.leaves.append(leaf.encoded)
         self._positions.setdefault(entry.namespace, []).append(position)
-        await asyncio.to_thread(apply, self.book, leaf)
+        apply(self.book, leaf)  # on the loop, where the API reads: no reader sees half of an entry
         try:
             await self._publish([leaf])
         except StoreError as error:
