@@ -1,7 +1,7 @@
 """Files that appear whole or not at all, and stay: written beside their place, synced, renamed into it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -66,6 +66,16 @@ class Shelf:
             (self.root / path).unlink(missing_ok=True)
         except OSError as error:
             raise _converted(self.root / path, error) from error
+
+    def keep_only(self, paths: Container[str]) -> None:
+        """Takes away every file but these; what a killed writer left half-written goes too; raises ``StoreError``."""
+        try:
+            found = [path for path in self.root.rglob("*") if path.is_file()]
+        except OSError as error:
+            raise _converted(self.root, error) from error
+        for path in (str(item.relative_to(self.root)) for item in found):
+            if path not in paths:
+                self.remove(path)
 
 
 def _place(targets: Mapping[Path, bytes]) -> None:

@@ -81,20 +81,24 @@ def told(outcome: "Told", *, as_json: bool, done: str, **more: object) -> None:
         typer.echo(f"an owner signs it by: cryptlet promote {outcome.digest.hex()} --key FILE", err=True)
 
 
-def show(values: Mapping[str, object], *, as_json: bool) -> None:
-    """Prints values, by default one a line."""
+def show(values: Mapping[str, object], *, as_json: bool, err: bool = False) -> None:
+    """Prints values, by default one a line; to stderr where asked. Nothing in them speaks to the terminal."""
+    from fabric.cli.plain import plain
+
     if as_json:
-        typer.echo(json.dumps(values))
+        typer.echo(json.dumps(values), err=err)
         return
     width = max(map(len, values), default=0)
     for name, value in values.items():
-        text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
-        typer.echo(f"{name:<{width}}  {text}".rstrip())
+        text = plain(", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+        typer.echo(f"{name:<{width}}  {text}".rstrip(), err=err)
 
 
 def table(rows: Sequence[Sequence[object]]) -> None:
-    """Prints rows in columns."""
-    texts = [[str(cell) for cell in row] for row in rows]
+    """Prints rows in columns; nothing in them speaks to the terminal."""
+    from fabric.cli.plain import plain
+
+    texts = [[plain(str(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     for row in texts:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -157,21 +157,18 @@ def promote(
     key: KeyFile = DEFAULT_KEY,
     wheel: Annotated[Path | None, typer.Option("--wheel", help="Your own build, which must be the same file.")] = None,
     to: Annotated[str, typer.Option("--to", help="Name of the registry, where several are known.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Sign without asking; what is signed is shown before.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Sign what waits for a second key: a staged release, a transfer. Its wheel is measured again first."""
-    from registry.cli.signing import check_before_signing, sign_staged
+    """Sign what waits for a second key: a staged release, a transfer. It is measured again, and shown, before."""
+    from registry.cli.looking import agree, look_at_entry, look_at_staged
 
-    api = api_for("", to or _only())
+    api, own = api_for("", to or _only()), open_own_key(key)
     staged = api.staged(entry)
-    if staged is not None:
-        sign_staged(api, entry, staged, (key, wheel), as_json=as_json)
-        return
-    waiting = api.waiting(entry)
-    shown = check_before_signing(api, waiting, wheel)
-    own = open_own_key(key)
-    outcome = api.submit(waiting.signed_by(own.public, own.sign))
-    told(outcome, as_json=as_json, done="signed", kind=waiting.kind, **shown)
+    look = look_at_staged(api, entry, staged, wheel) if staged else look_at_entry(api, api.waiting(entry), wheel)
+    agree(look.shown, is_agreed=yes)
+    outcome = look.bring(own)
+    told(outcome, as_json=as_json, done=look.done, **look.shown)
 
 
 def _only() -> str:

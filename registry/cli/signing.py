@@ -1,69 +1,15 @@
-"""What is looked at before a second key signs: the wheel itself, measured here."""
+"""What people sign with keys of their own."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import coincurve
 
-from fabric.bundles.bundle import read_bundle
-from fabric.core.canonical import JsonObject
-from fabric.core.errors import NotFound, Refused, VerificationError
+from fabric.core.errors import NotFound, Refused
 from fabric.signers.personal import open_personal_key
 from registry.book.accounts import AccountLink
-from registry.book.bodies import MAX_WHEEL_BYTES, Release
-from registry.book.entry import Entry
-from registry.cli.common import open_own_key, told
-from registry.client.api import Api
-from registry.house.registry import check_wheel
-from registry.publish import Publisher, sign_publication
-
-
-def check_before_signing(api: Api, entry: Entry, own: Path | None) -> dict[str, object]:
-    """Returns what the signer is to see of an entry.
-
-    Raises:
-        Malformed: the wheel that waits is no bundle.
-        Refused: it is not the one that the release names, or not the signer's own build.
-    """
-    body = entry.body
-    if not isinstance(body, Release):
-        return {"namespace": entry.namespace}
-    data = api.waiting_wheel(entry.digest.hex())
-    check_wheel(body, body.publication.wheel, data)
-    if own is not None and read_wheel(own) != data:
-        raise Refused(f"{own} is another file than the one that waits: nothing was signed; ask who staged it")
-    title = f"{entry.namespace}/{body.publication.name}@{body.publication.version}"
-    return {"release": title, "measurement": body.publication.measurement.hex(), "staged by": _who(body)}
-
-
-def sign_staged(
-    api: Api, digest: str, staged: tuple[str, JsonObject], how: tuple[Path, Path | None], *, as_json: bool
-) -> None:
-    """Measures what a token brought, signs it as a release, and brings that.
-
-    Args:
-        api: of the registry.
-        digest: names what waits.
-        staged: its namespace, and what was said of it.
-        how: the owner's key file, and the owner's own build, which must be the same file.
-        as_json: whether one JSON object is printed.
-    """
-    namespace, body = staged
-    key, own = how
-    data = api.waiting_wheel(digest)
-    bundle = read_bundle(data)
-    if bundle.wheel_digest.hex() != body.get("wheel"):
-        raise VerificationError("registry", "the wheel that waits is not the one that the token brought")
-    if own is not None and read_wheel(own) != data:
-        raise Refused(f"{own} is another file than the one that waits: nothing was signed; ask who staged it")
-    said = body.get("provenance")
-    provenance = {str(name): str(value) for name, value in said.items()} if isinstance(said, dict) else {}
-    signer = open_own_key(key)
-    release = Release(sign_publication(bundle, Publisher(signer.private)), len(data), provenance=provenance)
-    outcome = api.submit(api.make(namespace, release, [signer]), data)
-    ref = f"{namespace}/{bundle.manifest.title}"
-    shown = {"ref": ref, "measurement": bundle.measurement.hex(), "staged by": _who(release)}
-    told(outcome, as_json=as_json, done="published", **shown)
+from registry.book.bodies import MAX_WHEEL_BYTES
+from registry.cli.common import open_own_key
 
 
 def sign_account(account: str, key: bytes, account_key: Path, place: tuple[str, str]) -> AccountLink:
@@ -104,9 +50,3 @@ def read_wheel(path: Path) -> bytes:
     if len(data) > MAX_WHEEL_BYTES:
         raise Refused(f"{path}: more than {MAX_WHEEL_BYTES} bytes, which no registry takes")
     return data
-
-
-def _who(body: Release) -> str:
-    return (
-        ", ".join(f"{name}={value}" for name, value in body.provenance.items()) or body.publication.signature.key.hex()
-    )

@@ -14,6 +14,7 @@ RefArgument = Annotated[str, typer.Argument(metavar="REF", help="NAMESPACE/NAME 
 LockFile = Annotated[Path, typer.Option("--lock", help="The lock file.")]
 Rebuilds = Annotated[int, typer.Option("--rebuilds", help="How many independent rebuilds it takes.")]
 DEFAULT_LOCK = Path("cryptlet.lock")
+_WIDEST = 200
 
 
 def search(
@@ -40,7 +41,7 @@ def search(
     if as_json:
         show({"results": rows}, as_json=True)
     elif rows:
-        table([[_plain(row.get(key)) for key in ("ref", "state", "description")] for row in rows])
+        table([[str(row.get(key))[:_WIDEST] for key in ("ref", "state", "description")] for row in rows])
     else:
         raise NotFound(f"no cryptlet has all of these words: {' '.join(words)[:200]}; try fewer")
 
@@ -119,11 +120,6 @@ def _shown(report: "Report", lock: Path) -> dict[str, object]:
     }
 
 
-def _plain(value: object) -> str:
-    """Returns a registry's text without what moves a terminal's cursor."""
-    return "".join(letter if letter.isprintable() else "?" for letter in str(value))[:200]
-
-
 def diff(
     before: Annotated[str, typer.Argument(metavar="A", help="NAMESPACE/NAME@VERSION")],
     after: Annotated[str, typer.Argument(metavar="B", help="NAMESPACE/NAME@VERSION, or a version of the same.")],
@@ -145,11 +141,11 @@ def diff(
     if as_json:
         show({"changes": [{**asdict(item), "must_agree": item.is_alarming} for item in changes]}, as_json=True)
     elif changes:
-        table([[item.effect, item.part, _plain(item.subject), _step(item.before, item.after)] for item in changes])
+        table([[item.effect, item.part, item.subject[:_WIDEST], _step(item.before, item.after)] for item in changes])
     else:
         typer.echo("capabilities, hardware, price, methods, licence and dependencies are the same; the code may differ")
     return 3 if any(item.is_alarming for item in changes) else 0
 
 
 def _step(before: str | None, after: str | None) -> str:
-    return f"{_plain(before or 'not there')} -> {_plain(after or 'gone')}"
+    return f"{str(before or 'not there')[:_WIDEST]} -> {str(after or 'gone')[:_WIDEST]}"

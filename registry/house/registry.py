@@ -29,6 +29,8 @@ from registry.records import check_room, wheel_path
 WAIT_SECONDS: Final = 7 * 86_400
 """How long something may wait before it is forgotten."""
 MAX_PENDING: Final = 1_000
+MAX_OF_NAMESPACE: Final = 50
+"""How much of that may be one namespace's, so that none takes the room of the others."""
 MAX_CLAIMS: Final = 200
 
 Admit = Callable[[Book, Entry], None]
@@ -73,7 +75,7 @@ class Registry:
         self._clock = clock
         self._admit = admit
         self._turn = asyncio.Lock()
-        self._is_whole = False
+        self._is_whole = self._is_swept = False
         self.usage: dict[Measurement, dict[str, int]] = {}
         self.usage_until = 0
         self._positions: dict[str, list[int]] = {}
@@ -106,7 +108,9 @@ class Registry:
         async with self._turn:
             await self._publish(None if not self._is_whole else [])
         now = self._clock.unix_seconds()
-        await self.store.prune(now - WAIT_SECONDS, now)
+        if await self.store.prune(now - WAIT_SECONDS, now) or not self._is_swept:
+            async with self._turn:
+                await self._sweep()
         self.usage, self.usage_until = await self.store.usage(), now
 
     async def submit(self, entry: Entry) -> Outcome:
@@ -159,19 +163,55 @@ class Registry:
         return entry
 
     async def _keep(self, entry: Entry, wheel: Digest | None) -> None:
-        await self._check_room(entry.namespace)
+        await self._check_room(entry.digest, entry.namespace)
         body = canonical.encode(entry.to_json())
         now = self._clock.unix_seconds()
         await self.store.put_pending(Pending(entry.digest, "entry", entry.namespace, body, wheel, now))
 
-    async def _check_room(self, namespace: str) -> None:
-        """Bounds what waits: claims, which anybody may make, take no room from owners."""
-        waiting = [item.namespace in self.book.holdings for item in await self.store.pending()]
+    async def stage(self, item: Pending, wheel: bytes, token: tuple[str, int]) -> bool:
+        """Keeps a wheel that a token brought.
+
+        Args:
+            item: how it waits.
+            wheel: the file.
+            token: its name, and the last second in which it could be used.
+
+        Returns:
+            False where the token was used for something else.
+
+        Raises:
+            Refused: too much waits.
+            StoreError: it was not kept, and the token is not used.
+        """
+        async with self._turn:
+            await self._check_room(item.digest, item.namespace)
+            self.staged.put(wheel_path(sha256(wheel)), wheel)
+            return await self.store.stage(item, *token)
+
+    async def _check_room(self, digest: Digest, namespace: str) -> None:
+        """Bounds what waits: claims, which anybody may make, take no room from owners, nor owners from each other."""
+        waiting = await self.store.pending()
+        if any(item.digest == digest for item in waiting):
+            return
         is_owned = namespace in self.book.holdings
-        limit = MAX_PENDING if is_owned else MAX_CLAIMS
-        if waiting.count(is_owned) >= limit:
-            what = "entries" if is_owned else "claims of namespaces"
-            raise Refused(f"{limit} {what} wait already, each for a week at most: try again later")
+        alike = [item.namespace for item in waiting if (item.namespace in self.book.holdings) == is_owned]
+        what = "entries" if is_owned else "claims of namespaces"
+        for count, limit, name in (
+            (len(alike), MAX_PENDING if is_owned else MAX_CLAIMS, what),
+            (alike.count(namespace), MAX_OF_NAMESPACE, f"{what} of {namespace!r}"),
+        ):
+            if count >= limit:
+                raise Refused(f"{limit} {name} wait already, each for a week at most: try again later")
+
+    async def _sweep(self) -> None:
+        """Takes away the wheel files that nothing waits for any more."""
+        waiting = await self.store.pending()
+        kept = {item.wheel for item in waiting if item.wheel}
+        for item in waiting:
+            if item.kind == "entry":
+                kept |= {*await asyncio.to_thread(self._files_of, decode_entry(item.body))}
+        await asyncio.to_thread(self.staged.keep_only, {wheel_path(digest) for digest in kept})
+        self._is_swept = True
 
     async def _append(self, entry: Entry, files: list[Digest]) -> int:
         for digest in files:

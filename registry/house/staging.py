@@ -11,18 +11,30 @@ from fabric.bundles.bundle import Bundle, read_bundle
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject
 from fabric.core.clock import Clock
-from fabric.core.errors import Refused, Unauthenticated
+from fabric.core.errors import Unauthenticated
 from fabric.core.ids import Digest, sha256
-from registry.book.bodies import MAX_WHEEL_BYTES
-from registry.house.registry import MAX_PENDING, Registry
+from registry.house.registry import Registry
 from registry.house.store import Pending
 from registry.identity.issuer import TrustedIssuer
 from registry.identity.issuer_keys import IssuerKeys, TokenDoor
 from registry.identity.oidc import Claims
-from registry.identity.seen import MemoryTokens
-from registry.records import wheel_path
 
 STAGED: Final = "staged"
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """Who may stage one bundle in a namespace.
+
+    Attributes:
+        namespace: that trusts the token.
+        claims: the token's.
+        provenance: what of them an owner sees: issuer, subject, and what the namespace asks for.
+    """
+
+    namespace: str
+    claims: Claims
+    provenance: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -46,18 +58,16 @@ class Staging:
     def __init__(self, registry: Registry, keys: IssuerKeys, clock: Clock) -> None:
         """Takes the registry, and where issuers' keys come from."""
         self._registry = registry
-        self._door = TokenDoor(keys, MemoryTokens(), clock)
+        self._door = TokenDoor(keys, clock)
         self._clock = clock
 
-    async def stage(self, namespace: str, token: str, wheel: bytes) -> Staged:
-        """Keeps a wheel until an owner signs it.
+    async def admit(self, namespace: str, token: str) -> Admitted:
+        """Lets in who holds a token that a namespace trusts; the token is not used up by that.
 
         Raises:
             NotFound: nobody has the namespace.
-            Unauthenticated: nothing that it trusts fits the token, whose claims are shown beside those expected; or the
-                token was used before.
-            Malformed: no token, or the file is no bundle.
-            Refused: too much waits.
+            Unauthenticated: nothing that it trusts fits the token, whose claims are shown beside those expected.
+            Malformed: no token.
             PlatformError: the issuer does not answer.
         """
         trusted = [
@@ -65,27 +75,31 @@ class Staging:
             for item in self._registry.book.holding(namespace).owners.issuers
         ]
         claims = await asyncio.to_thread(self._door.admit, token, trusted)
-        if not await self._registry.store.use_token(claims.id.hex(), claims.until):
-            raise Unauthenticated("the token was used before: ask its issuer for a new one")
+        return Admitted(namespace, claims, _provenance(claims, trusted))
+
+    async def stage(self, admitted: Admitted, wheel: bytes) -> Staged:
+        """Keeps a wheel until an owner signs it, and uses up the token; a refused one leaves the token as it was.
+
+        Raises:
+            Unauthenticated: the token was used for something else before.
+            Malformed: the file is no bundle.
+            Refused: too much waits.
+            StoreError: it was not kept.
+        """
         bundle = await asyncio.to_thread(read_bundle, wheel)
-        provenance = _provenance(claims, trusted)
-        body = canonical.encode(_body(namespace, bundle, len(wheel), provenance))
-        return Staged(await self._keep(namespace, body, wheel), bundle, provenance)
-
-    async def _keep(self, namespace: str, body: bytes, wheel: bytes) -> Digest:
-        store = self._registry.store
-        if len(await store.pending()) >= MAX_PENDING or len(wheel) > MAX_WHEEL_BYTES:
-            raise Refused(f"{MAX_PENDING} entries wait already; the registry's operator must clear some first")
-        name, digest = sha256(body), sha256(wheel)
-        self._registry.staged.put(wheel_path(digest), wheel)
-        await store.put_pending(Pending(name, STAGED, namespace, body, digest, self._clock.unix_seconds()))
-        return name
+        body = canonical.encode(_body(admitted, bundle, len(wheel)))
+        now = self._clock.unix_seconds()
+        item = Pending(sha256(body), STAGED, admitted.namespace, body, bundle.wheel_digest, now)
+        if not await self._registry.stage(item, wheel, (admitted.claims.id.hex(), admitted.claims.until)):
+            raise Unauthenticated("the token was used before (its jti is known): ask its issuer for a new one")
+        return Staged(item.digest, bundle, admitted.provenance)
 
 
-def _body(namespace: str, bundle: Bundle, size: int, provenance: dict[str, str]) -> JsonObject:
+def _body(admitted: Admitted, bundle: Bundle, size: int) -> JsonObject:
     """Returns what waits; its digest names the namespace too, for one wheel may wait in several."""
+    provenance: JsonObject = {**admitted.provenance}
     wheel = bundle.wheel_digest.hex()
-    return {"namespace": namespace, "provenance": {**provenance}, "size": size, "wheel": wheel}
+    return {"namespace": admitted.namespace, "provenance": provenance, "size": size, "wheel": wheel}
 
 
 def _provenance(claims: Claims, trusted: list[TrustedIssuer]) -> dict[str, str]:

@@ -119,12 +119,7 @@ class Store:
 
     async def put_pending(self, item: Pending) -> None:
         """Keeps what waits, in place of an older form of it."""
-
-        def work(connection: Connection) -> None:
-            connection.execute(delete(_PENDING).where(_PENDING.c.digest == item.digest))
-            connection.execute(insert(_PENDING).values(**vars(item)))
-
-        await self._database.write(work)
+        await self._database.write(lambda connection: _replace(connection, item))
 
     async def pending(self, digest: Digest | None = None) -> list[Pending]:
         """Returns what waits, all of it or one item, oldest first."""
@@ -140,22 +135,37 @@ class Store:
             lambda connection: connection.execute(delete(_PENDING).where(_PENDING.c.digest == digest))
         )
 
-    async def prune(self, before: int, now: int) -> None:
-        """Forgets what has waited since before a time, and tokens that have expired; Unix seconds."""
+    async def prune(self, before: int, now: int) -> int:
+        """Forgets what has waited since before a time, and tokens that have expired; Unix seconds.
 
-        def work(connection: Connection) -> None:
-            connection.execute(delete(_PENDING).where(_PENDING.c.created < before))
+        Returns:
+            How many waited for too long.
+        """
+
+        def work(connection: Connection) -> int:
             connection.execute(delete(_TOKENS).where(_TOKENS.c.expires < now))
+            return connection.execute(delete(_PENDING).where(_PENDING.c.created < before)).rowcount
 
-        await self._database.write(work)
+        return await self._database.write(work)
 
-    async def use_token(self, name: str, expires: int) -> bool:
-        """Notes that a token was used; returns whether it was the first time."""
+    async def stage(self, item: Pending, token: str, until: int) -> bool:
+        """Keeps what a token brought and notes that the token is used: both, or neither.
+
+        Args:
+            item: what it brought.
+            token: its name among those of all issuers.
+            until: the last second in which it could be used, Unix seconds.
+
+        Returns:
+            False where the token was used for something else. A repeat of the same changes nothing.
+        """
 
         def work(connection: Connection) -> bool:
-            if connection.execute(select(_TOKENS.c.id).where(_TOKENS.c.id == name)).scalar() is not None:
-                return False
-            connection.execute(insert(_TOKENS).values(id=name, expires=expires))
+            if connection.execute(select(_TOKENS.c.id).where(_TOKENS.c.id == token)).scalar() is not None:
+                known = select(_PENDING.c.digest).where(_PENDING.c.digest == item.digest)
+                return connection.execute(known).scalar() is not None
+            connection.execute(insert(_TOKENS).values(id=token, expires=until))
+            _replace(connection, item)
             return True
 
         return await self._database.write(work)
@@ -206,6 +216,11 @@ def open_store(where: str | Path) -> Store:
         ConfigError, StoreError: as ``fabric.store.database.open_database``.
     """
     return Store(open_database(where, _METADATA.create_all))
+
+
+def _replace(connection: Connection, item: Pending) -> None:
+    connection.execute(delete(_PENDING).where(_PENDING.c.digest == item.digest))
+    connection.execute(insert(_PENDING).values(**vars(item)))
 
 
 def _read_pending(row: object) -> Pending:

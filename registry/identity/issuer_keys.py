@@ -13,7 +13,6 @@ from registry.identity.fetch import DEADLINE_SECONDS, fetch_json
 from registry.identity.issuer import TrustedIssuer, is_loopback, read_url
 from registry.identity.keys import TokenKey, parse_keys
 from registry.identity.oidc import Claims, open_token, verify_token
-from registry.identity.seen import SeenTokens, use_once
 
 DISCOVERY: Final = "/.well-known/openid-configuration"
 MAX_AGE_SECONDS: Final = 3_600
@@ -102,20 +101,18 @@ def _key_url(document: JsonValue, issuer: str) -> str:
 
 @dataclass(frozen=True)
 class TokenDoor:
-    """Lets in who holds a token of an issuer that a namespace trusts, once a token.
+    """Lets in who holds a token of an issuer that a namespace trusts. That a token is used once is its user's business.
 
     Attributes:
         keys: of issuers.
-        seen: tokens that were used.
         clock: the time that tokens are judged at.
     """
 
     keys: IssuerKeys
-    seen: SeenTokens
     clock: Clock
 
     def admit(self, token: str, trusted: Sequence[TrustedIssuer]) -> Claims:
-        """Returns what a token says; from now on it is used.
+        """Returns what a token says.
 
         Args:
             token: in compact form.
@@ -124,7 +121,7 @@ class TokenDoor:
 
         Raises:
             Unauthenticated: nothing that is trusted fits; the message shows expected and received claims.
-            PlatformError: the issuer does not answer, or the use cannot be noted; retry is safe.
+            PlatformError: the issuer does not answer; retry is safe.
             Malformed: no token.
         """
         if not trusted:
@@ -135,7 +132,7 @@ class TokenDoor:
         if not fitting:
             verify_token(token, trusted[0], (), now)  # its issuer differs, so it refuses, and shows how
         keys = self.keys.keys(opened.issuer, opened.key)
-        return use_once(_first_fitting(token, fitting, keys, now), self.seen, now)
+        return _first_fitting(token, fitting, keys, now)
 
 
 def _first_fitting(token: str, trusted: Sequence[TrustedIssuer], keys: Sequence[TokenKey], now: int) -> Claims:

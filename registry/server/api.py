@@ -122,7 +122,8 @@ class Api:
         if scheme.casefold() != "bearer":
             raise Unauthenticated("expected the header Authorization: Bearer TOKEN")
         namespace = parse_name(request.path_params["namespace"], "namespace")
-        staged = await self._staging.stage(namespace, token, await read_body(request, MAX_WHEEL_BYTES))
+        admitted = await self._staging.admit(namespace, token)  # before a byte of the file is taken
+        staged = await self._staging.stage(admitted, await read_body(request, MAX_WHEEL_BYTES))
         title = f"{namespace}/{staged.bundle.manifest.title}"
         measurement = staged.bundle.measurement.hex()
         return answer({"digest": staged.digest.hex(), "ref": title, "measurement": measurement}, _ACCEPTED)

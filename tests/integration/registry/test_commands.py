@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,12 @@ class Desk:
         assert done.exit_code in {0, code}, done.output
         value: dict[str, Any] = json.loads(done.stdout.splitlines()[0])
         return value
+
+    async def refuse(self, *words: str) -> str:
+        """Runs a command that fails, with nobody at the keyboard; returns what it prints on stderr, and its error."""
+        done = await asyncio.to_thread(CliRunner().invoke, market, [*words])
+        assert isinstance(done.exception, FabricError), done.output
+        return f"{done.stderr}{done.exception}"
 
     async def say(self, *words: str) -> str:
         """Runs a command and returns what it prints."""
@@ -115,7 +122,10 @@ async def test_two_owners_stage_and_promote(desk: Desk) -> None:
     other = await desk.wheel("1.0.1")
     with pytest.raises(FabricError, match="another file than the one that waits"):
         await desk.run("promote", staged["entry"], "--key", "bob.key", "--wheel", other)
-    promoted = await desk.run("promote", staged["entry"], "--key", "bob.key", "--wheel", wheel)
+    told = await desk.refuse("promote", staged["entry"], "--key", "bob.key", "--wheel", wheel)
+    assert re.search(r"(?s)release +acme/greeter@1\.0\.0\nmeasurement .*nothing was signed: nobody is here", told)
+    assert (await desk.run("registry", "pending", "home"))["pending"], "and it still waits"
+    promoted = await desk.run("promote", staged["entry"], "--key", "bob.key", "--wheel", wheel, "--yes")
     assert promoted["position"]
     shown = await desk.run("namespace", "show", "acme")
     assert sorted(shown["owners"])
@@ -124,7 +134,9 @@ async def test_two_owners_stage_and_promote(desk: Desk) -> None:
     carol = await _key(desk, "carol")
     moved = await desk.run("owner", "transfer", "acme", carol)
     assert moved["position"] is None
-    assert (await desk.run("promote", moved["entry"], "--key", "carol.key"))["position"]
+    told = await desk.refuse("promote", moved["entry"], "--key", "carol.key")
+    assert re.search(rf'(?s)kind +owners\n.*keys +\["{carol}"\].*nobody is here', told)
+    assert (await desk.run("promote", moved["entry"], "--key", "carol.key", "--yes"))["position"]
     assert (await desk.run("namespace", "show", "acme"))["owners"] == [carol]
 
 
@@ -151,7 +163,7 @@ async def test_a_token_stages_and_an_owner_promotes(desk: Desk) -> None:
         wheel = await desk.wheel("1.0.0")
         staged = await desk.run("publish", wheel, "--namespace", "acme", "--oidc", "token")
         assert staged["ref"] == "acme/greeter@1.0.0"
-        promoted = await desk.run("promote", staged["digest"], "--wheel", wheel)
+        promoted = await desk.run("promote", staged["digest"], "--wheel", wheel, "--yes")
         assert promoted["position"]
         assert f"repository={REPOSITORY}" in promoted["staged by"]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -9,18 +10,21 @@ import pytest
 
 from fabric.core.clock import FrozenClock, SystemClock
 from fabric.core.errors import ConfigError, StoreError, VerificationError
+from fabric.core.ids import sha256
 from fabric.trust.standing import State
 from registry.cli.operating import restore_database
 from registry.client.audit import audit
 from registry.client.mirror import mirror
 from registry.client.transport import Folder
 from registry.house.founding import rotate_online, rotate_root
+from registry.house.store import Pending
 from tests.support.postgres import Server
 from tests.support.registries import ALICE, ORIGIN, opened, wheel
 
 pytestmark = [pytest.mark.e2e]
 
 LATER: Final = 2**40
+STAGED: Final = Pending(sha256(b"one"), "staged", "acme", b"{}", None, 0)
 
 
 async def _published(folder: Path) -> None:
@@ -156,8 +160,8 @@ async def test_a_registry_in_postgresql(tmp_path: Path, server: Server) -> None:
     async with opened(tmp_path, database=url) as house:
         await house.claim("acme", ALICE)
         await house.publish("acme", wheel(), ALICE)
-        assert await house.registry.store.use_token("one", LATER)
+        assert await house.registry.store.stage(STAGED, "one", LATER)
     async with opened(tmp_path, database=url) as house:
-        assert not await house.registry.store.use_token("one", LATER)
+        assert not await house.registry.store.stage(replace(STAGED, digest=sha256(b"other")), "one", LATER)
         audit(house.reader(), lambda _: None)
         assert (house.registry.book.size, house.registry.book.origin) == (3, ORIGIN)

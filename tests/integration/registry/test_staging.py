@@ -9,13 +9,17 @@ from typing import Any
 
 import pytest
 
+import registry.house.registry as house_of_registry
 from fabric.bundles.bundle import read_bundle
-from fabric.core.clock import SystemClock
-from fabric.core.errors import FabricError, NotFound
+from fabric.core.clock import FrozenClock, SystemClock
+from fabric.core.errors import FabricError, NotFound, Refused
+from fabric.core.ids import sha256
 from registry.book.bodies import Issuer as Trusted
 from registry.book.bodies import Release
 from registry.client.api import Api
 from registry.client.transport import Web
+from registry.house.registry import WAIT_SECONDS
+from registry.house.store import Pending
 from registry.publish import sign_publication
 from registry.server.app import make_app
 from tests.support.issuer import AUDIENCE, REPOSITORY, Issuer, running_issuer
@@ -95,12 +99,58 @@ async def test_a_token_that_does_not_fit_is_refused(tmp_path: Path, name: str) -
 async def test_a_token_is_used_once(tmp_path: Path) -> None:
     async with scene(tmp_path) as (house, api, issuer):
         token = _token(issuer)
-        await asyncio.to_thread(api.stage, "acme", token, wheel())
-        with pytest.raises(FabricError, match="was used before"):
-            await asyncio.to_thread(api.stage, "acme", token, wheel())
+        with pytest.raises(FabricError, match="bundle"):
+            await asyncio.to_thread(api.stage, "acme", token, b"cut off")  # which leaves the token as it was
+        first = await asyncio.to_thread(api.stage, "acme", token, wheel())
+        assert await asyncio.to_thread(api.stage, "acme", token, wheel()) == first, "who heard no answer repeats"
         async with serving(make_app(house.registry, is_local=True)) as url:  # a restart remembers
+            again = Api(Web(url))
+            assert await asyncio.to_thread(again.stage, "acme", token, wheel()) == first
             with pytest.raises(FabricError, match="was used before"):
-                await asyncio.to_thread(Api(Web(url)).stage, "acme", token, wheel())
+                await asyncio.to_thread(again.stage, "acme", token, wheel(version="2.0.0"))
+        assert len(await asyncio.to_thread(api.pending)) == 1
+
+
+async def test_without_a_token_that_fits_no_byte_of_the_file_is_taken(tmp_path: Path) -> None:
+    async with scene(tmp_path) as (_, api, _issuer):
+        host, _, port = api._web.name.removeprefix("http://").rstrip("/").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(
+            b"POST /api/v1/staged/acme HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a.b.c\r\n"
+            b"Content-Length: 30000000\r\n\r\n"
+        )
+        await writer.drain()
+        assert (await reader.readline()).split()[1] in {b"400", b"401"}
+        writer.close()
+
+
+async def test_a_namespace_takes_no_room_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(house_of_registry, "MAX_OF_NAMESPACE", 2)
+    clock = FrozenClock(SystemClock().unix_seconds())
+    async with opened(tmp_path, clock) as house:
+        await house.claim("acme", ALICE, BOB, threshold=2)
+        await house.claim("bobs", BOB)
+        files = [wheel(version=f"1.0.{number}") for number in range(3)]
+        for number, data in enumerate(files[:2]):
+            assert await house.registry.stage(_waiting(data, "acme", clock), data, (str(number), clock.unix_seconds()))
+        with pytest.raises(Refused, match="2 entries of 'acme' wait already"):
+            await house.registry.stage(_waiting(files[2], "acme", clock), files[2], ("2", clock.unix_seconds()))
+        assert await house.registry.stage(_waiting(files[2], "bobs", clock), files[2], ("2", clock.unix_seconds()))
+        assert len(_staged(house)) == 3
+        house.registry.staged.put("wheels/.half.whl.new", b"of a killed server")
+        clock.advance(WAIT_SECONDS + 1)
+        kept = _waiting(files[0], "bobs", clock)
+        assert await house.registry.stage(kept, files[0], ("3", clock.unix_seconds()))
+        await house.registry.refresh()
+        assert _staged(house) == [f"{sha256(files[0]).hex()}.whl"], "what nothing waits for is gone"
+
+
+def _waiting(data: bytes, namespace: str, clock: FrozenClock) -> Pending:
+    return Pending(sha256(namespace.encode(), data), "staged", namespace, b"{}", sha256(data), clock.unix_seconds())
+
+
+def _staged(house: House) -> list[str]:
+    return sorted(path.name for path in house.registry.staged.root.rglob("*") if path.is_file())
 
 
 async def test_one_wheel_waits_in_two_namespaces(tmp_path: Path) -> None:

@@ -12,11 +12,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fabric.core.errors import FabricError, Malformed, PlatformError, Unauthenticated
+from fabric.core.errors import FabricError, Malformed, Unauthenticated
 from registry.identity.issuer import TrustedIssuer, parse_trusted_issuer
 from registry.identity.keys import parse_keys
 from registry.identity.oidc import MAX_AGE_SECONDS, MAX_TOKEN, SKEW_SECONDS, Claims, open_token, verify_token
-from registry.identity.seen import MemoryTokens, use_once
 from tests.support.issuer import AUDIENCE, REPOSITORY, Mint, forged
 
 if TYPE_CHECKING:
@@ -181,23 +180,6 @@ def test_any_text_is_refused(token: str) -> None:
 def test_what_is_no_token_is_malformed(token: str) -> None:
     with pytest.raises(Malformed):
         verify(token)
-
-
-def test_a_token_is_used_once() -> None:
-    seen, claims = MemoryTokens(), verify(MINT.token(MINT.claims(NOW)))
-    assert use_once(claims, seen, NOW) is claims
-    with pytest.raises(Unauthenticated, match="used before"):
-        use_once(claims, seen, NOW + 1)
-
-
-def test_used_tokens_are_forgotten_when_nobody_can_use_them() -> None:
-    seen = MemoryTokens(limit=2)
-    tokens = [verify(with_claims(jti=str(number))) for number in range(3)]
-    for claims in tokens[:2]:
-        use_once(claims, seen, NOW)
-    with pytest.raises(PlatformError, match="2 tokens"):
-        use_once(tokens[2], seen, NOW + 299)
-    assert use_once(tokens[2], seen, NOW + 300) is tokens[2]
 
 
 def test_tokens_of_two_issuers_are_two() -> None:

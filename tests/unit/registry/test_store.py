@@ -9,7 +9,7 @@ from fabric.core.ids import Digest, Measurement, sha256
 from fabric.store.database import Conflict
 from registry.house.store import Pending, Store, open_store
 
-ONE, TWO, THREE = (sha256(name) for name in (b"one", b"two", b"three"))
+ONE, TWO, THREE, FOUR = (sha256(name) for name in (b"one", b"two", b"three", b"four"))
 BUNDLE, OTHER = Measurement(b"\x01" * 32), Measurement(b"\x02" * 32)
 
 
@@ -72,15 +72,22 @@ async def test_what_is_logged_waits_no_more(store: Store) -> None:
 async def test_old_waits_and_tokens_are_forgotten(store: Store) -> None:
     for digest, created in ((ONE, 99), (TWO, 100)):
         await store.put_pending(waiting(digest, created))
-    assert await store.use_token("short", 499)
-    assert await store.use_token("long", 500)
-    await store.prune(100, 500)
-    assert [item.digest for item in await store.pending()] == [TWO]
-    assert [await store.use_token(name, 900) for name in ("short", "long")] == [True, False]
+    assert await store.stage(waiting(THREE, 99), "short", 499)
+    assert await store.stage(waiting(FOUR, 100), "long", 500)
+    assert await store.prune(100, 500) == 2
+    assert {item.digest for item in await store.pending()} == {TWO, FOUR}
+    assert await store.stage(waiting(ONE, 100), "short", 900)
+    assert not await store.stage(waiting(THREE, 100), "long", 900)
+    assert await store.prune(100, 500) == 0
 
 
 async def test_a_token_is_used_once(store: Store) -> None:
-    assert [await store.use_token(name, 1) for name in ("a", "a", "b")] == [True, False, True]
+    items = [waiting(digest, 10) for digest in (ONE, TWO, TWO)]
+    assert [await store.stage(item, token, 1) for item, token in zip(items, "aab", strict=True)] == [True, False, True]
+    assert await store.stage(items[0], "a", 1), "who heard no answer repeats"
+    await store.drop_pending(ONE)
+    assert not await store.stage(items[0], "a", 1)
+    assert [item.digest for item in await store.pending()] == [TWO]
 
 
 async def test_a_record_counts_once(store: Store) -> None:
