@@ -12,26 +12,32 @@ pytestmark = [pytest.mark.e2e, pytest.mark.ray, pytest.mark.ethereum, pytest.mar
 GUIDES: Final = Path(__file__).resolve().parents[2] / "docs/guide"
 
 
-def test_the_first_hour_and_the_client(tmp_path: Path) -> None:
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a reader works. Not tmp_path: with a test's name in it, the sockets of a project have too long a path."""
+    return tmp_path_factory.mktemp("g")
+
+
+def test_the_first_hour_and_the_client(folder: Path) -> None:
     """One fabric serves both, as for a reader who goes on."""
-    with Reader(tmp_path, {"CRYPTLET_GATEWAY__LISTEN": "127.0.0.1:0"}) as reader:
+    with Reader(folder, {"CRYPTLET_GATEWAY__LISTEN": "127.0.0.1:0"}) as reader:
         reader.follow(GUIDES / "first-hour.md")
         reader.follow(GUIDES / "client.md")
-    assert _left(tmp_path) == []
+    assert _left(folder) == []
 
 
-def test_a_relay_of_ones_own(tmp_path: Path) -> None:
-    with Reader(tmp_path, {"CRYPTLET_GATEWAY__LISTEN": "127.0.0.1:0"}) as reader:
+def test_a_relay_of_ones_own(folder: Path) -> None:
+    with Reader(folder, {"CRYPTLET_GATEWAY__LISTEN": "127.0.0.1:0"}) as reader:
         reader.follow(GUIDES / "relay.md")
-    assert _left(tmp_path) == []
+    assert _left(folder) == []
 
 
-def test_the_marketplace(tmp_path: Path) -> None:
+def test_the_marketplace(folder: Path) -> None:
     """One publishes to a served registry; another fabric runs it, pinned and verified, until it is revoked."""
     own = {"CRYPTLET_GATEWAY__LISTEN": "127.0.0.1:0", "CRYPTLET_MARKET_PORT": "0"}
-    with Reader(tmp_path, own | {"CRYPTLET_MARKET_HOME": str(tmp_path / "home")}) as reader:
+    with Reader(folder, own | {"CRYPTLET_MARKET_HOME": str(folder / "home")}) as reader:
         reader.follow(GUIDES / "marketplace.md")
-    assert _left(tmp_path) == []
+    assert _left(folder) == []
 
 
 def _left(folder: Path) -> list[Path]:

@@ -4,8 +4,8 @@ import argparse
 import json
 import signal
 import sys
-import threading
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -14,6 +14,8 @@ from adapters.hyperledger.chaincode.server import ChaincodeServer
 from adapters.hyperledger.chaincode.settings import read_settings
 from fabric.core.clock import SystemClock
 from fabric.core.errors import FabricError
+
+_ENDS: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
 def main(arguments: list[str]) -> int:
@@ -28,13 +30,12 @@ def main(arguments: list[str]) -> int:
 
 def _serve(chosen: argparse.Namespace) -> int:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for what is read
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+    # Blocked before a thread starts, so that none of gRPC's takes them from the one that waits.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
     settings = read_settings(chosen.listen, chosen.package)
     with ChaincodeServer(settings, SystemClock()) as server:
         _say({"ready": True, "port": server.port, "package": settings.package, "tls": settings.tls is not None})
-        ended.wait()
+        signal.sigwait(_ENDS)
     return 0
 
 

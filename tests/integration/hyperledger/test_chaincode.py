@@ -142,7 +142,7 @@ def test_a_signal_ends_it_in_order_while_peers_are_connected(number: signal.Sign
         peer.start(CLIENT, (b"found", DOCUMENT.encoded))
         assert next(peer.incoming).type == Message.GET_STATE
         process.send_signal(number)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=100) == 0
 
 
 @pytest.fixture
