@@ -5,6 +5,7 @@ import shutil
 from collections import Counter
 from typing import Final
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -25,6 +26,8 @@ from fabric.store.values import WorkState
 from tests.support.batches import NOW, accept, acceptance, attest, sign
 from tests.support.hl_channel import CHAINCODE, MemoryChannel
 from tests.unit.ledger.test_crashes import Crash, make_folder, template
+
+pytestmark = pytest.mark.fault
 
 CRASHES: Final = st.sampled_from([None, CrashPoint.AFTER_PREPARE, CrashPoint.AFTER_SUBMIT, CrashPoint.BEFORE_CONFIRM])
 AWAY: Final = st.sets(st.sampled_from(["Endorse", "Submit", "CommitStatus"]), max_size=2)

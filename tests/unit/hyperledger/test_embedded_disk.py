@@ -15,6 +15,8 @@ from fabric.core.errors import ConfigError, StoreError
 from tests.support.hl_books import CHANNEL, Books
 from tests.support.waiting import stop, until
 
+pytestmark = pytest.mark.fault
+
 VALID = peer_pb2.VALID
 
 

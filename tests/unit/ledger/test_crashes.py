@@ -35,7 +35,7 @@ from fabric.store.values import WorkState
 from fabric.trust.schemes import ED25519
 from tests.support.batches import APPRAISER, NOW, RECIPIENT, accept, acceptance, attest, destination, sign
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
 
 HERE: Final = destination("a")
 FINALITY: Final = 2

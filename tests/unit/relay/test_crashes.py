@@ -20,6 +20,8 @@ from fabric.store.mail import ENDED
 from tests.support.relays import World, open_world
 from tests.unit.ledger.test_crashes import Crash, make_folder
 
+pytestmark = pytest.mark.fault
+
 if TYPE_CHECKING:
     from pathlib import Path
 
