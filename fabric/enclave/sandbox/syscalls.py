@@ -75,6 +75,12 @@ GUARDED: Final[dict[str, tuple[int, int]]] = {
     # glibc falls back to clone, which is refused, only when clone3 says that it does not exist.
     "clone3": (435, 435),
 }
+UNFILTERED: Final[dict[str, tuple[int, int]]] = {
+    "uretprobe": (335, _ABSENT),
+    "uprobe": (336, _ABSENT),
+}
+"""What new kernels answer before they ask any filter (seen on 6.18): calls of their own probes' trampolines. From
+anywhere else the first ends the process, and the second says ENXIO."""
 OWN: Final[dict[str, tuple[int, int]]] = {
     "pivot_root": (155, 41),
     "seccomp": (317, 277),
@@ -109,7 +115,7 @@ class Machine:
 
     def number(self, name: str) -> int:
         """Returns the number of a call that this machine has; ``KeyError`` is a programming mistake."""
-        number = (ALLOWED | GUARDED | OWN | FENCED)[name][self.column]
+        number = (ALLOWED | GUARDED | UNFILTERED | OWN | FENCED)[name][self.column]
         if number == _ABSENT:
             raise KeyError(name)
         return number
@@ -117,6 +123,10 @@ class Machine:
     def allowed(self) -> tuple[int, ...]:
         """Returns the numbers that are allowed whatever their arguments."""
         return tuple(row[self.column] for row in ALLOWED.values() if row[self.column] != _ABSENT)
+
+    def unfiltered(self) -> tuple[int, ...]:
+        """Returns the numbers that no filter judges."""
+        return tuple(row[self.column] for row in UNFILTERED.values() if row[self.column] != _ABSENT)
 
     def guarded(self) -> tuple[int, ...]:
         """Returns the numbers that are judged by their arguments."""
