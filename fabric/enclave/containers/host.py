@@ -63,6 +63,7 @@ class ContainerHost:
         self._limits = limits
         self._clock = clock
         self._zygote: Zygote | None = None
+        self._native_zygote: Zygote | None = None
         self._is_closed = False
         self._ended: set[bytes] = set()
         self._starting = asyncio.Lock()
@@ -117,7 +118,7 @@ class ContainerHost:
         Raises:
             Fault: the bundle does not load.
         """
-        zygote = await self._running_zygote()
+        zygote = await self._running_zygote(native=bool(bundle.unpacked))
         begin = self._clock.monotonic_seconds()
         container = await launch(zygote, bundle, self._limits)
         try:
@@ -143,8 +144,11 @@ class ContainerHost:
             await self._zygote.aclose()
             self._zygote = None
 
-    async def _running_zygote(self) -> Zygote:
-        """Returns the zygote; starts and tests a new one where there is none or it was killed."""
+    async def _running_zygote(self, *, native: bool = False) -> Zygote:
+        """Returns the zygote; starts and tests a new one where there is none or it was killed.
+
+        Containers for native code are tested before the first of them is made, so that who has none does not wait.
+        """
         async with self._starting:
             if self._is_closed:
                 message = "the containers are closed"
@@ -159,6 +163,9 @@ class ContainerHost:
                     await zygote.aclose()
                     raise
                 self._zygote = zygote
+            if native and self._native_zygote is not self._zygote:
+                await selftest.check(self._zygote, self._folder, self._limits, native=True)
+                self._native_zygote = self._zygote
             return self._zygote
 
     def _place(self, bundle: Bundle, tenant: bytes) -> _Place:
@@ -209,7 +216,8 @@ class ContainerHost:
             place.drop()
         if place.container is None:
             self._make_room()
-            place.container = await launch(await self._running_zygote(), bundle, self._limits)
+            zygote = await self._running_zygote(native=bool(bundle.unpacked))
+            place.container = await launch(zygote, bundle, self._limits)
         return place.container
 
     def _make_room(self) -> None:

@@ -29,29 +29,35 @@ async def launch(zygote: Zygote, bundle: Bundle, limits: Limits) -> Container:
         sizes = bundle.sizes or (size,)
         if sum(sizes) != size:
             raise Fault(ContainerLost, f"the bundle's file has {size} bytes, expected {sum(sizes)}")
-        return await _fork(zygote, _CRYPTLET, bundle.entry, limits, (descriptor, sizes))
+        request = _request(_CRYPTLET, bundle.entry, limits)
+        request["wheels"], request["unpacked"], request["native"] = [*sizes], [*bundle.unpacked], bool(bundle.unpacked)
+        return await _fork(zygote, request, limits, descriptor)
 
 
-async def launch_probe(zygote: Zygote, limits: Limits) -> Container:
+async def launch_probe(zygote: Zygote, limits: Limits, *, native: bool = False) -> Container:
     """Returns a new container that holds the attacks of the self-test in place of a cryptlet; raises as ``launch``."""
+    request = _request(_PROBE, "", limits)
+    request["native"] = native
     with _opened(Path(os.devnull), 0) as (descriptor, _):
-        return await _fork(zygote, _PROBE, "", limits, (descriptor, ()))
+        return await _fork(zygote, request, limits, descriptor)
 
 
-async def _fork(
-    zygote: Zygote, loader: str, entry: str, limits: Limits, bundle: tuple[int, tuple[int, ...]]
-) -> Container:
-    nonce = secrets.token_bytes(frames.NONCE_BYTES)
-    descriptor, sizes = bundle
-    request = Request(
+def _request(loader: str, entry: str, limits: Limits) -> Request:
+    """Returns a request without a bundle, and without anything granted."""
+    return Request(
         loader=loader,
         entry=entry,
-        nonce=nonce.hex(),
-        wheels=list(sizes),
+        nonce=secrets.token_bytes(frames.NONCE_BYTES).hex(),
+        wheels=[],
+        unpacked=[],
+        native=False,
         memory_bytes=limits.memory_bytes,
         output_bytes=limits.output_bytes,
     )
-    return await Container.adopt(zygote.spawn(request, descriptor), nonce, limits)
+
+
+async def _fork(zygote: Zygote, request: Request, limits: Limits, descriptor: int) -> Container:
+    return await Container.adopt(zygote.spawn(request, descriptor), bytes.fromhex(request["nonce"]), limits)
 
 
 @contextmanager

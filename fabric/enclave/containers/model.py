@@ -12,15 +12,17 @@ class Bundle:
 
     Attributes:
         measurement: its identity, 32 bytes; checked against the file by whoever made this value.
-        wheel: file with the pure wheel, and behind it those that it stands on, in the order of its lock.
+        wheel: file with the bundle's wheel, and behind it those that it stands on, in the order of its lock.
         entry: ``module:Class`` of the cryptlet.
         sizes: length of each of them in bytes; empty where the file is one wheel alone.
+        unpacked: places in ``sizes`` of the binary wheels, which a binding has to grant.
     """
 
     measurement: bytes
     wheel: Path
     entry: str
     sizes: tuple[int, ...] = ()
+    unpacked: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,21 +32,28 @@ _EXPECTED_STATUS: Final = {
 }
 
 
-async def check(zygote: Zygote, folder: Path, limits: Limits) -> None:
+async def check(zygote: Zygote, folder: Path, limits: Limits, *, native: bool = False) -> None:
     """Attacks containers of this zygote from inside, and looks at one from outside.
+
+    Args:
+        zygote: forks them.
+        folder: where the bait is laid out.
+        limits: of each container.
+        native: whether they are of those that may load native code; nothing else gets through there either.
 
     Raises:
         SandboxUnavailable: names what got through, or why no container could be made.
     """
     with bait(folder, limits) as given:
-        replies = await attack(zygote, given, limits)
+        replies = await attack(zygote, given, limits, native=native)
     through = [f"{name} ({seen})" for name, seen in replies.items() if seen is not None]
     if through:
-        message = f"the self-test got through the container: {'; '.join(through)}; nothing is served"
+        where = "container for native code" if native else "container"
+        message = f"the self-test got through the {where}: {'; '.join(through)}; nothing is served"
         raise SandboxUnavailable(message)
 
 
-async def attack(zygote: Zygote, given: Bait, limits: Limits) -> dict[str, str | None]:
+async def attack(zygote: Zygote, given: Bait, limits: Limits, *, native: bool = False) -> dict[str, str | None]:
     """Runs every attack; returns by its name what got through, or None.
 
     Raises:
@@ -57,7 +64,7 @@ async def attack(zygote: Zygote, given: Bait, limits: Limits) -> dict[str, str |
     data = json.dumps(given).encode()
     for name in ATTACKS:
         if container is None:
-            container = await _probe(zygote, limits)
+            container = await _probe(zygote, limits, native=native)
             seen["seen from outside"] = _outside(container)
         progress = await container.run([_call(name, data)])
         seen[name] = _verdict(name, progress.replies[0])
@@ -88,9 +95,9 @@ def bait(folder: Path, limits: Limits) -> Iterator[Bait]:
     secret.unlink()
 
 
-async def _probe(zygote: Zygote, limits: Limits) -> Container:
+async def _probe(zygote: Zygote, limits: Limits, *, native: bool) -> Container:
     try:
-        return await launch_probe(zygote, limits)
+        return await launch_probe(zygote, limits, native=native)
     except (Fault, ContainerLost) as error:
         message = f"no container could be made: {error}"
         raise SandboxUnavailable(message) from error

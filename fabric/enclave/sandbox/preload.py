@@ -3,6 +3,8 @@
 A cryptlet may import any other pure module of the standard library; it is read from the root folder.
 """
 
+import contextlib
+import ctypes
 import hashlib
 import importlib
 from typing import Final
@@ -23,6 +25,12 @@ STANDARD: Final = tuple(
     encodings.utf_16_be encodings.utf_16_le encodings.utf_32 encodings.utf_8_sig
     """.split()  # noqa: SIM905 - a list of 120 quoted names is harder to read
 )
+LIBRARIES: Final = (
+    *("libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libutil.so.1"),
+    *("libgcc_s.so.1", "libstdc++.so.6", "libz.so.1"),
+)
+"""What a manylinux wheel may expect of a machine (PEP 600). A container has no file of them: what is loaded here is
+found by its name, and what this machine lacks is missed by the wheel that needs it, by name."""
 SDK: Final = ("pydantic", "pydantic.json_schema", "pydantic.type_adapter", "fabric.sdk.runner")
 PROBE: Final = ("fabric.enclave.sandbox.attacks",)
 """The self-test runs in containers too, which have no file of it."""
@@ -40,6 +48,9 @@ def preload() -> None:
         except ImportError as error:
             message = f"this Python lacks {name} ({error}); install one with the whole standard library"
             raise SandboxUnavailable(message) from error
+    for name in LIBRARIES:
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(name)
     _warm_hashes()
     warm_models()
 

@@ -4,10 +4,11 @@ It is built once, in the zygote's mount namespace, out of bind mounts at their o
 loaded already remember these paths. No ``/etc``, ``/proc``, ``/sys``, ``/dev``, ``/tmp``, no home, no library.
 """
 
+import contextlib
 import os
 import sys
 import sysconfig
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +17,12 @@ from fabric.enclave.sandbox import kernel
 
 APP: Final = "/app"
 """Where a container mounts its bundle."""
+NATIVE: Final = "/app/native"
+"""Where it unpacks binary wheels; the only mount of a container whose files may be mapped as code."""
 _FABRIC_PARTS: Final = ("__init__.py", "core", "sdk")
 _LOCKED: Final = kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
 _SIZE: Final = "size=1m,nr_inodes=4096,mode=755"
+_NATIVE_SIZE: Final = "size=64m,nr_inodes=16384,mode=755"
 
 
 def sources() -> list[Path]:
@@ -67,8 +71,9 @@ def mount_bundle(bundle: int, sizes: Sequence[int]) -> list[str]:
         bundle: descriptor of the file, in which the wheels lie one behind another.
         sizes: their lengths in bytes; the first is the bundle's own.
     """
-    options = f"size={sum(sizes) + 65536 * len(sizes)},nr_inodes={len(sizes) + 1},mode=755"
+    options = f"size={sum(sizes) + 65536 * (len(sizes) + 1)},nr_inodes={len(sizes) + 2},mode=755"
     kernel.mount("tmpfs", APP, "tmpfs", _LOCKED & ~kernel.MS_RDONLY, options)
+    Path(NATIVE).mkdir(mode=0o755)
     paths = [f"{APP}/{f'dependency-{number}' if number else 'bundle'}.whl" for number in range(len(sizes))]
     begin = 0
     for path, size in zip(paths, sizes, strict=True):
@@ -76,6 +81,19 @@ def mount_bundle(bundle: int, sizes: Sequence[int]) -> list[str]:
         begin += size
     kernel.mount(None, APP, None, kernel.MS_REMOUNT | kernel.MS_BIND | _LOCKED)
     return paths
+
+
+@contextlib.contextmanager
+def native_folder() -> Iterator[None]:
+    """Mounts an empty ``NATIVE`` on the bundle's mount; it can be written to until the context ends, then never again.
+
+    No program in it could be started, its libraries can be loaded: neither ``nosuid`` nor Landlock nor the filter
+    lets anything be executed, and ``noexec`` alone would keep a file from being mapped as code.
+    """
+    open_to = kernel.MS_NOSUID | kernel.MS_NODEV
+    kernel.mount("tmpfs", NATIVE, "tmpfs", open_to, _NATIVE_SIZE)
+    yield
+    kernel.mount(None, NATIVE, None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | open_to)
 
 
 def _copy(source: int, begin: int, end: int, path: str) -> None:

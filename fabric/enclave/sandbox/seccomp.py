@@ -25,17 +25,26 @@ _NUMBER: Final = 0
 _MACHINE: Final = 4
 _COMMAND: Final = 24  # second argument
 _PROTECTION: Final = 32  # third argument
+_FLAGS: Final = 40  # fourth argument
 
 _X32: Final = 0x4000_0000
+_PROT_WRITE: Final = 2
 _PROT_EXEC: Final = 4
+_MAP_ANONYMOUS: Final = 0x20
 _F_GETFD_SETFD_GETFL: Final = (1, 2, 3)
 
 _SET_MODE_FILTER: Final = 1
 _INSTRUCTION_BYTES: Final = 8
 
 
-def program(machine: Machine) -> bytes:
-    """Returns the filter for a machine, 8 bytes an instruction."""
+def program(machine: Machine, *, native: bool = False) -> bytes:
+    """Returns the filter for a machine, 8 bytes an instruction.
+
+    Args:
+        machine: whose numbers count.
+        native: whether files may be mapped as code. The mounts then decide which: in a container only those of
+            ``rootfs.NATIVE``. What is mapped so cannot be written to, and what was written never becomes code.
+    """
     parts = [
         _op(_LOAD, _MACHINE),
         _op(_EQUAL, machine.audit, 1, 0),
@@ -45,8 +54,9 @@ def program(machine: Machine) -> bytes:
         _op(_RETURN, _KILL),
     ]
     # No memory becomes executable: neither a library nor machine code that the cryptlet wrote.
-    for name in ("mmap", "mprotect"):
-        parts += _when(machine.number(name), _unless_bit(_PROTECTION, _PROT_EXEC))
+    refused = _unless_bit(_PROTECTION, _PROT_EXEC)
+    parts += _when(machine.number("mmap"), _code_of_files() if native else refused)
+    parts += _when(machine.number("mprotect"), refused)
     # Of fcntl only the questions: the rest can send signals and change shared files.
     parts += _when(machine.number("fcntl"), _only_values(_COMMAND, _F_GETFD_SETFD_GETFL))
     parts += _when(machine.number("clone3"), [_op(_RETURN, _ABSENT)])
@@ -80,6 +90,21 @@ def _unless_bit(argument: int, bit: int) -> list[bytes]:
     return [
         _op(_LOAD, argument),
         _op(_ANY_BIT, bit, 0, 1),
+        _op(_RETURN, _REFUSE),
+        _op(_RETURN, _ALLOW),
+    ]
+
+
+def _code_of_files() -> list[bytes]:
+    """Refuses executable memory that is writable, or that no file stands behind."""
+    return [
+        _op(_LOAD, _PROTECTION),
+        _op(_ANY_BIT, _PROT_EXEC, 1, 0),
+        _op(_RETURN, _ALLOW),
+        _op(_ANY_BIT, _PROT_WRITE, 0, 1),
+        _op(_RETURN, _REFUSE),
+        _op(_LOAD, _FLAGS),
+        _op(_ANY_BIT, _MAP_ANONYMOUS, 0, 1),
         _op(_RETURN, _REFUSE),
         _op(_RETURN, _ALLOW),
     ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn, TypedDict
 
 from fabric.core.errors import SandboxUnavailable
-from fabric.enclave.sandbox import inside, kernel, lockdown, preload, rootfs
+from fabric.enclave.sandbox import inside, kernel, lockdown, preload, rootfs, unpack
 
 INSIDE_ID: Final = 65_534
 _NAMESPACES: Final = (
@@ -36,6 +36,8 @@ class Request(TypedDict):
         nonce: of the first reply, hexadecimal.
         wheels: lengths of the bundle's wheel and of those that it stands on, which lie behind it in its file; none
             where there is no bundle.
+        unpacked: places in ``wheels`` of those that are unpacked, because they hold native code.
+        native: whether the bundle was granted native code; without it nothing is unpacked.
         memory_bytes: address space of the container.
         output_bytes: longest output.
     """
@@ -44,6 +46,8 @@ class Request(TypedDict):
     entry: str
     nonce: str
     wheels: list[int]
+    unpacked: list[int]
+    native: bool
     memory_bytes: int
     output_bytes: int
 
@@ -81,12 +85,14 @@ class Nursery:
 
     Attributes:
         lock: rules and filter.
+        native: the same, for what was granted native code.
         proc: descriptor of ``/proc``, which the root folder does not have; closed before the lock.
         path: where a container imports from, after its bundle.
         control: descriptor of the zygote's control socket; its children close it first.
     """
 
     lock: lockdown.Lock
+    native: lockdown.Lock
     proc: int
     path: list[str]
     control: int
@@ -130,18 +136,29 @@ class Nursery:
         nonce = bytes.fromhex(request["nonce"])
         try:
             self._prepare(request, bundle)
-            lockdown.apply(self.lock, channel, request["memory_bytes"])
+            lockdown.apply(self.native if request["native"] else self.lock, channel, request["memory_bytes"])
             channel = lockdown.CHANNEL
         except BaseException as error:  # noqa: BLE001 - told through the pipe, then the fork ends
             inside.reject(channel, nonce, error)
         inside.run(request["loader"], request["entry"], nonce, request["output_bytes"])
 
     def _prepare(self, request: Request, bundle: int) -> None:
-        own, *others = rootfs.mount_bundle(bundle, request["wheels"]) if request["wheels"] else [""]
+        own, *others = self._mounted(request, bundle)
         # What it stands on comes last, so that it hides nothing of Python's or of the platform's.
         sys.path[:] = [*filter(None, [own]), *self.path, *others]
         sys.path_importer_cache.clear()
         sys.argv[:] = ["container"]
+
+    def _mounted(self, request: Request, bundle: int) -> list[str]:
+        """Returns where the wheels are: the file of each, or the folder that it was unpacked into."""
+        paths = rootfs.mount_bundle(bundle, request["wheels"]) if request["wheels"] or request["native"] else []
+        if request["native"]:
+            with rootfs.native_folder():
+                for place in request["unpacked"]:
+                    target = f"{rootfs.NATIVE}/{place}"
+                    unpack.unpack(paths[place], target, self.lock, request["memory_bytes"])
+                    paths[place] = target
+        return paths or [""]
 
 
 def _received(line: socket.socket) -> tuple[bytes, list[int]]:

@@ -77,14 +77,15 @@ def _prepare(folder: Path, control: int) -> spawn.Nursery:
     _check_single_thread()
     proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     rootfs.enter(folder, rootfs.sources())
-    lock = lockdown.Lock(landlock.read_only_ruleset("/"), seccomp.program(syscalls.machine()))
+    ruleset, machine = landlock.read_only_ruleset("/"), syscalls.machine()
+    lock, native = (lockdown.Lock(ruleset, seccomp.program(machine, native=granted)) for granted in (False, True))
     _leave_rights()
     # The owner of /proc/self/uid_map is the user only while the process may be dumped.
     kernel.set_dumpable(dumpable=True)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the dead
     gc.collect()
     gc.freeze()  # a later collection would write to every page that the containers share
-    return spawn.Nursery(lock, proc, rootfs.import_path(), control)
+    return spawn.Nursery(lock, native, proc, rootfs.import_path(), control)
 
 
 def _leave_rights() -> None:

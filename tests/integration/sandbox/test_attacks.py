@@ -48,6 +48,8 @@ HARMLESS: Final = (
     "map executable memory",
     "make memory executable",
     "load a library",
+    "map a file as code",
+    "map a file as code to write",
     "allocate beyond the limit",
     "allocate in pieces",
     "memory file",

@@ -17,11 +17,11 @@ ENOSYS: Final = 0x0005_0000 | errno.ENOSYS
 each_machine = pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
 
 
-def judged(machine: Machine, number: int, *arguments: int, audit: int | None = None) -> int:
+def judged(machine: Machine, number: int, *arguments: int, audit: int | None = None, native: bool = False) -> int:
     """Runs the machine's program on one system call (classic BPF, as far as the program uses it)."""
     padded = (*arguments, *[0] * (6 - len(arguments)))
     data = struct.pack("<IIQ6Q", number, machine.audit if audit is None else audit, 0, *padded)
-    program = list(struct.iter_unpack("HBBI", seccomp.program(machine)))
+    program = list(struct.iter_unpack("HBBI", seccomp.program(machine, native=native)))
     accumulator = place = 0
     while True:
         code, then, otherwise, value = program[place]
@@ -48,6 +48,25 @@ def test_exactly_the_listed_calls_are_allowed(machine: Machine) -> None:
 def test_memory_does_not_become_executable(machine: Machine, name: str) -> None:
     number = machine.number(name)
     assert [judged(machine, number, 0, 4096, protection) for protection in range(8)] == [ALLOW] * 4 + [EPERM] * 4
+
+
+@each_machine
+def test_native_code_comes_from_files_and_is_never_writable(machine: Machine) -> None:
+    """Arguments of mmap: address, length, protection, flags; 0x20 is MAP_ANONYMOUS, 0x10 MAP_FIXED."""
+    number = machine.number("mmap")
+    for protection in range(8):
+        for flags in (0x02, 0x12, 0x22, 0x01, 0x21, 0xFFFF_FFFF):
+            executable, writable = protection & 4, protection & 2
+            expected = EPERM if executable and (writable or flags & 0x20) else ALLOW
+            assert judged(machine, number, 0, 4096, protection, flags, native=True) == expected
+    protections = [judged(machine, machine.number("mprotect"), 0, 4096, each, native=True) for each in range(8)]
+    assert protections == [ALLOW] * 4 + [EPERM] * 4
+
+
+@each_machine
+def test_native_code_may_ask_for_nothing_else(machine: Machine) -> None:
+    for number in set(range(1024)) - {machine.number("mmap")}:
+        assert judged(machine, number, 3, 1, 7, native=True) == judged(machine, number, 3, 1, 7), number
 
 
 @each_machine

@@ -41,6 +41,22 @@ def _library(bait: Bait) -> str | None:
     return None
 
 
+def _file_as_code(bait: Bait) -> str | None:
+    return _map_file(bait, mmap.PROT_READ | mmap.PROT_EXEC)
+
+
+def _file_as_written_code(bait: Bait) -> str | None:
+    return _map_file(bait, mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+
+
+def _map_file(bait: Bait, protection: int) -> str | None:
+    # Any file that can be read; no mount of a container but that for native code lets one be mapped as code.
+    del bait
+    with Path(os.__file__).open("rb") as file:
+        mmap.mmap(file.fileno(), mmap.PAGESIZE, flags=mmap.MAP_PRIVATE, prot=protection).close()
+    return "mapped a file as code"
+
+
 def _allocate(bait: Bait) -> str | None:
     size = bait["memory_bytes"]
     return f"got {len(bytearray(size))} bytes at once"
@@ -63,6 +79,8 @@ ATTACKS: Final[dict[str, Attack]] = {
     "map executable memory": _executable,
     "make memory executable": _made_executable,
     "load a library": _library,
+    "map a file as code": _file_as_code,
+    "map a file as code to write": _file_as_written_code,
     "allocate beyond the limit": _allocate,
     "allocate in pieces": _allocate_pieces,
     "memory file": _memory_file,
