@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from fabric.bundles.bundle import Bundle, read_bundle
-from fabric.bundles.lock import take_wheels
+from fabric.bundles.lock import check_contents, take_wheels
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.errors import ConfigError, Malformed, NotFound, Refused, StoreError, VerificationError
@@ -116,6 +116,7 @@ class FolderRegistry:
         _check_agreement(bundle, publication)
         project = bundle.manifest.project
         wheels = take_wheels(project.dependencies, dependencies, project.source.package)
+        check_contents(project.dependencies, wheels)
         name, version, measurement = publication.name, publication.version, bundle.measurement
         try:
             with self._locked():

@@ -7,7 +7,7 @@ from pathlib import Path
 from fabric.bundles.build import read_sources
 from fabric.bundles.bundle import Bundle, read_bundle
 from fabric.bundles.lint import Finding, Severity, lint
-from fabric.bundles.lock import FOLDER, import_names, take_wheels
+from fabric.bundles.lock import FOLDER, check_contents, import_names, take_wheels
 from fabric.bundles.manifest import TOML_NAME, Project, parse_project
 from fabric.core.errors import NotFound, Refused
 from registry.beside import wheels_beside
@@ -54,6 +54,7 @@ def lint_bundle(bundle: Bundle, wheels: Sequence[bytes] | None = None) -> tuple[
 
 def _brought(project: Project, wheels: Sequence[bytes]) -> frozenset[str]:
     taken = take_wheels(project.dependencies, wheels, project.source.package)
+    check_contents(project.dependencies, taken)
     return frozenset().union(*(import_names(wheel, name) for name, wheel in taken.items()))
 
 

@@ -6,6 +6,7 @@ measurement = "..."            # 64 hexadecimal digits, as `cryptlet publish` pr
 methods = ["judge"]
 callers = ["local"]
 valid_seconds = 604800
+capabilities = ["native"]      # left out: nothing is granted beyond a container of its own
 
 [[destinations]]
 ledger = "ethereum"
@@ -82,6 +83,7 @@ class _File(_Table):
     valid_seconds: int = DEFAULT_VALID_SECONDS
     destinations: list[_Destination]
     sources: list[_Source] = []
+    capabilities: list[str] = []
 
 
 def read_binding_file(path: Path, ledgers: Mapping[str, Destination], policy: Policy | None = None) -> Binding:
@@ -105,8 +107,10 @@ def read_binding_file(path: Path, ledgers: Mapping[str, Destination], policy: Po
     except ValidationError as error:
         raise _refusal(path, error) from error
     routes: list[JsonValue] = [_route(item, ledgers, path) for item in file.destinations]
+    granted: JsonObject = {"capabilities": [*sorted(set(file.capabilities))]} if file.capabilities else {}
     return write_binding(
-        {
+        granted
+        | {
             "callers": [*sorted(set(file.callers))],
             "cryptlet": file.cryptlet,
             "destinations": routes,

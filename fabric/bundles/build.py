@@ -18,7 +18,7 @@ from typing import Final
 from fabric.bundles import layout
 from fabric.bundles.bundle import Bundle, pack, read_bundle
 from fabric.bundles.layout import Parts
-from fabric.bundles.lock import FOLDER, MAX_WHEEL_BYTES, take_wheels
+from fabric.bundles.lock import FOLDER, MAX_WHEEL_BYTES, check_contents, take_wheels
 from fabric.bundles.manifest import (
     MAX_README_BYTES,
     MAX_TOML_BYTES,
@@ -27,6 +27,7 @@ from fabric.bundles.manifest import (
     parse_project,
     parse_readme,
 )
+from fabric.bundles.native import Machine, check_fit, unpack
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject
 from fabric.core.errors import AuthorError, Malformed
@@ -70,8 +71,7 @@ def build(folder: Path) -> Built:
         for path, name in zip(layout.module_paths(project), _module_files(project), strict=True)
     }
     readme = _readme(sources, folder, project)
-    locked = [sources[path] for path in _wheel_files(project)]
-    wheels = take_wheels(project.dependencies, locked, project.source.package)
+    wheels = _locked(project, sources)
     # The first wheel only carries the sources to the interpreter that reads the methods from them.
     draft = Parts(sources[TOML_NAME], b"{}", modules, readme)
     try:
@@ -97,8 +97,21 @@ def read_sources(folder: Path) -> dict[str, bytes]:
     modules = {name: _read(folder / name, root, MAX_MODULE_BYTES) for name in _module_files(project)}
     name = project.cryptlet.readme
     readme = {} if name is None else {name: _read(folder / name, folder, MAX_README_BYTES)}
-    wheels = {path: _read(folder / path, folder, MAX_WHEEL_BYTES) for path in _wheel_files(project)}
-    return {TOML_NAME: toml, **readme, **modules, **wheels}
+    return {TOML_NAME: toml, **readme, **modules, **_wheels(folder, project)}
+
+
+def place_locked(folder: Path, target: Path) -> list[Path]:
+    """Puts the wheels that a project locks where Python can import from them.
+
+    Args:
+        folder: the project folder.
+        target: where to; see ``place_wheels``.
+
+    Raises:
+        Malformed, AuthorError: as ``build``.
+    """
+    project = parse_project(_read(folder / TOML_NAME, folder, MAX_TOML_BYTES))
+    return place_wheels(project, _locked(project, _wheels(folder, project)), target)
 
 
 def check_project(folder: Path) -> None:
@@ -132,10 +145,9 @@ def _methods(project: Project, wheel: bytes, dependencies: Mapping[str, bytes]) 
     """Returns the methods of the class, and holds its kind against the manifest's."""
     identity = project.cryptlet
     with tempfile.TemporaryDirectory(prefix="cryptlet-build-") as scratch:
-        paths = [Path(scratch, name) for name in (layout.filename(project), *dependencies)]
-        for path, content in zip(paths, (wheel, *dependencies.values()), strict=True):
-            path.write_bytes(content)
-        answer = _describe(paths[0], identity.entry, paths[1:])
+        own = Path(scratch, layout.filename(project))
+        own.write_bytes(wheel)
+        answer = _describe(own, identity.entry, place_wheels(project, dependencies, Path(scratch)))
     kind, methods = answer.get("kind"), answer.get("methods")
     if kind != identity.kind:
         base = "ContractCryptlet" if identity.kind == "contract" else "Cryptlet"
@@ -145,6 +157,32 @@ def _methods(project: Project, wheel: bytes, dependencies: Mapping[str, bytes]) 
         )
     assert isinstance(methods, dict)  # noqa: S101 - our own program's answer
     return methods
+
+
+def place_wheels(project: Project, wheels: Mapping[str, bytes], folder: Path) -> list[Path]:
+    """Puts checked wheels where Python can import from them: pure ones as they are, binary ones unpacked.
+
+    Args:
+        project: the manifest that locks them.
+        wheels: the wheels by file name.
+        folder: where to.
+
+    Raises:
+        AuthorError: a binary one is for another machine than this; says what it needs and what is here.
+    """
+    try:
+        check_fit(project.native, Machine.here())
+    except ValueError as error:
+        raise AuthorError(
+            f"the class cannot be imported on this machine: {error}; build it on one that fits"
+        ) from error
+    paths = [folder / name for name in wheels]
+    for path, content in zip(paths, wheels.values(), strict=True):
+        if path.name in project.native:
+            unpack(content, path.name, path)
+        else:
+            path.write_bytes(content)
+    return paths
 
 
 def _describe(wheel: Path, entry: str, dependencies: Sequence[Path]) -> JsonObject:
@@ -180,6 +218,18 @@ def _module_files(project: Project) -> tuple[str, ...]:
 def _wheel_files(project: Project) -> tuple[str, ...]:
     """Returns the paths of the locked wheels in the project."""
     return tuple(f"{FOLDER}/{one.filename}" for one in project.dependencies)
+
+
+def _wheels(folder: Path, project: Project) -> dict[str, bytes]:
+    return {path: _read(folder / path, folder, MAX_WHEEL_BYTES) for path in _wheel_files(project)}
+
+
+def _locked(project: Project, sources: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Returns the locked wheels by file name, each checked, libraries included."""
+    locked = [sources[path] for path in _wheel_files(project)]
+    wheels = take_wheels(project.dependencies, locked, project.source.package)
+    check_contents(project.dependencies, wheels)
+    return wheels
 
 
 def _readme(sources: Mapping[str, bytes], folder: Path, project: Project) -> bytes | None:

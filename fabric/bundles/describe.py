@@ -19,8 +19,8 @@ def describe(wheel: str, entry: str, dependencies: Sequence[str] = ()) -> JsonOb
     Args:
         wheel: path of the wheel file.
         entry: ``module:Class``.
-        dependencies: paths of the wheels that it stands on; behind all else, as in a container, so that they hide
-            nothing.
+        dependencies: paths of the wheels that it stands on, of binary ones the folders; behind all else, as in a
+            container, so that they hide nothing.
     """
     sys.path.insert(0, wheel)
     sys.path.extend(dependencies)

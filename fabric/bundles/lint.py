@@ -17,6 +17,7 @@ from fabric.bundles.lint_rules import RULES, Rule
 from fabric.bundles.lock import RESERVED_PACKAGES
 from fabric.bundles.manifest import TOML_NAME, Project
 from fabric.bundles.uses import CONTEXT, Use, read_uses
+from fabric.core.capabilities import NATIVE
 from fabric.core.errors import Malformed
 from fabric.sdk.context import Context
 
@@ -141,7 +142,7 @@ def _foreign(file: str, uses: tuple[Use, ...], project: Project, brought: frozen
             if brought is None:
                 continue
             why = "a container has the standard library, pydantic, fabric.sdk and what [[dependencies]] locks"
-            fix = "write it with these, or lock a pure wheel that has it"
+            fix = "write it with these, or lock a wheel that has it"
             yield _error(file, use.line, "import", f"imports {head}", why, fix)
         elif not f"{use.name}.".startswith("fabric.sdk."):
             why = "of the platform only fabric.sdk is an author's; the rest changes without notice"
@@ -160,6 +161,7 @@ def _strange_members(file: str, uses: tuple[Use, ...]) -> Iterator[Finding]:
 def _unused(project: Project, used: set[str], imported: set[str], toml: bytes) -> Iterator[Finding]:
     """Yields what the manifest asks for and no code uses."""
     rules = {rule.capability: rule.use for rule in RULES if rule.capability}
+    used = used | {rules[NATIVE]} if project.native else used
     for name in project.capabilities:
         if rules.get(name) not in used:
             why = "who runs the bundle is asked to grant it for nothing"

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from fabric.core.capabilities import NATIVE
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -82,8 +84,9 @@ RULES: Final = (
     Rule(
         use="native code",
         names=_names("ctypes _ctypes cffi cython numba importlib.machinery.ExtensionFileLoader sys.setdlopenflags"),
-        why="it reaches past the language, and a container loads no library",
-        fix="write it in Python",
+        why="it reaches past the language, and a container loads no library that was not granted",
+        fix="write it in Python, or lock a binary wheel that has it",
+        capability=NATIVE,
     ),
     Rule(
         use="code made at run time",

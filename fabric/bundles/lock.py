@@ -1,17 +1,20 @@
 """Lock: the wheels of others that a bundle stands on, named by hash, so that its measurement covers them too.
 
-They travel beside the bundle and are never resolved: no index is asked, and a name alone gives nothing. Each is a pure
-wheel as its author published it; unlike a bundle it has many spellings, so its hash is what it is known by.
+They travel beside the bundle and are never resolved: no index is asked, and a name alone gives nothing. Each is a wheel
+as its author published it; unlike a bundle it has many spellings, so its hash is what it is known by. A binary one is
+named with its machine, and a manifest that locks it asks for the capability ``native``.
 """
 
 import io
+import re
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Final, Self
 
 from pydantic import StringConstraints, model_validator
 
+from fabric.bundles.native import TAGS, Needs, check_libraries, needs_of
 from fabric.bundles.tables import Table
 from fabric.core import canonical
 from fabric.core.errors import Malformed
@@ -25,6 +28,8 @@ MAX_WHEEL_BYTES: Final = 8 << 20
 MAX_ALL_BYTES: Final = 16 << 20
 """Of all wheels of one bundle; each container holds a copy."""
 MAX_UNPACKED_BYTES: Final = 64 << 20
+MAX_NATIVE_BYTES: Final = 32 << 20
+"""Unpacked, of all binary wheels of one bundle: each container holds them so."""
 MAX_FILES: Final = 4096
 RESERVED_PACKAGES: Final = frozenset(
     (
@@ -33,7 +38,13 @@ RESERVED_PACKAGES: Final = frozenset(
     )
 )
 """Import names that stand in a container already."""
-_IMPURE: Final = (".so", ".pyd", ".dll", ".dylib", ".a", ".pth", ".pyc", ".pyo", ".pkl", ".pickle", ".exe")
+_IMPURE: Final = (".pyd", ".dll", ".dylib", ".a", ".pth", ".pyc", ".pyo", ".pkl", ".pickle", ".exe")
+_LIBRARY: Final = ".so"
+_PURE_ONLY: Final = ": not pure; only Python sources and plain data are taken"
+_BINARY_ONLY: Final = ": only shared libraries, Python sources and plain data are taken"
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_@+][A-Za-z0-9_.@+~-]*(/[A-Za-z0-9_@+][A-Za-z0-9_.@+~-]*)*/?")
+"""Names that a container unpacks (``fabric.enclave.sandbox.unpack``)."""
+_SPECIAL: Final = 0o7000  # setuid, setgid, sticky
 _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _LINK: Final = 0o120000
 _TYPE: Final = 0o170000
@@ -55,7 +66,8 @@ class Dependency(Table):
     filename: Annotated[
         str,
         StringConstraints(
-            pattern=r"^[A-Za-z0-9][A-Za-z0-9._]*-[A-Za-z0-9.+!_]+-(py3|py2\.py3)-none-any\.whl$", max_length=200
+            pattern=rf"^[A-Za-z0-9][A-Za-z0-9._]*-[A-Za-z0-9.+!_]+-((py3|py2\.py3)-none-any|{TAGS})\.whl$",
+            max_length=200,
         ),
     ]
 
@@ -64,7 +76,13 @@ class Dependency(Table):
         name, version = self.filename.split("-")[:2]
         if "-".join(name.lower().replace("_", ".").split(".")) != self.name or version != self.version:
             raise ValueError(f"the file {self.filename!r} is not called after {self.name} {self.version}")
+        needs_of(self.filename)
         return self
+
+    @property
+    def needs(self) -> Needs | None:
+        """What it needs of a machine; None where it is pure."""
+        return needs_of(self.filename)
 
     @property
     def digest(self) -> Digest:
@@ -87,7 +105,7 @@ def take_wheels(dependencies: Sequence[Dependency], wheels: Iterable[bytes], pac
         package: the bundle's own package, which no dependency may hide.
 
     Raises:
-        Malformed: one is missing, is not locked, is no pure wheel, or brings a name that is taken.
+        Malformed: one is missing, is not locked, is not what its file name says, or brings a name that is taken.
     """
     given = {sha256(wheel): wheel for wheel in wheels}
     ordered = sorted(dependencies, key=lambda one: one.name)
@@ -98,6 +116,7 @@ def take_wheels(dependencies: Sequence[Dependency], wheels: Iterable[bytes], pac
         raise Malformed(LOCK_NAME, f"{len(ordered)} wheels are locked, {len(given)} were given")
     if (total := sum(map(len, given.values()))) > MAX_ALL_BYTES:
         raise Malformed(LOCK_NAME, f"all wheels have at most {MAX_ALL_BYTES} bytes, got {total}")
+    _check_unpacked(ordered, given)
     taken = {package}
     for one in ordered:
         names = import_names(given[one.digest], one.filename)
@@ -108,11 +127,35 @@ def take_wheels(dependencies: Sequence[Dependency], wheels: Iterable[bytes], pac
 
 
 def import_names(wheel: bytes, filename: str) -> frozenset[str]:
-    """Returns the top import names of a pure wheel. Nothing is unpacked, and nothing of it is run.
+    """Returns the top import names of a wheel. Nothing of it is run, and what is in it is not looked at.
 
     Raises:
-        Malformed: no wheel, not pure, beyond a limit, or with a name that stands in a container already.
+        Malformed: no wheel, not pure though its name says so, beyond a limit, or with a name that stands in a
+            container already.
     """
+    members = _members(wheel, filename)
+    names = frozenset(_top_names(members))
+    if hidden := sorted(names & (RESERVED_PACKAGES | sys.stdlib_module_names)):
+        raise Malformed(filename, f"brings {hidden[0]!r}, which stands in a container already")
+    return names
+
+
+def check_contents(dependencies: Sequence[Dependency], wheels: Mapping[str, bytes]) -> None:
+    """Reads the libraries of binary wheels, which ``take_wheels`` has taken; a container reads them again.
+
+    Args:
+        dependencies: what the manifest locks.
+        wheels: the wheels by file name.
+
+    Raises:
+        Malformed: a library that is not taken; names the wheel, the file and what is wrong.
+    """
+    for one in dependencies:
+        if one.needs is not None:
+            check_libraries(wheels[one.filename], one.filename, one.needs)
+
+
+def _members(wheel: bytes, filename: str) -> list[zipfile.ZipInfo]:
     if len(wheel) > MAX_WHEEL_BYTES:
         raise Malformed(filename, f"at most {MAX_WHEEL_BYTES} bytes, got {len(wheel)}")
     try:
@@ -121,10 +164,18 @@ def import_names(wheel: bytes, filename: str) -> frozenset[str]:
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, EOFError) as error:
         raise Malformed(filename, f"no wheel: {error}") from error
     _check_members(members, filename)
-    names = frozenset(_top_names(members))
-    if hidden := sorted(names & (RESERVED_PACKAGES | sys.stdlib_module_names)):
-        raise Malformed(filename, f"brings {hidden[0]!r}, which stands in a container already")
-    return names
+    return members
+
+
+def _check_unpacked(dependencies: Sequence[Dependency], given: Mapping[Digest, bytes]) -> None:
+    native = [one for one in dependencies if one.needs is not None]
+    members = [member for one in native for member in _members(given[one.digest], one.filename)]
+    if (total := sum(member.file_size for member in members)) > MAX_NATIVE_BYTES or len(members) > MAX_FILES:
+        raise Malformed(
+            LOCK_NAME,
+            f"all binary wheels have at most {MAX_NATIVE_BYTES} bytes unpacked in {MAX_FILES} files, got {total} in"
+            f" {len(members)}",
+        )
 
 
 def _check_members(members: list[zipfile.ZipInfo], filename: str) -> None:
@@ -133,20 +184,25 @@ def _check_members(members: list[zipfile.ZipInfo], filename: str) -> None:
         raise Malformed(filename, f"expected 1 to {MAX_FILES} files, none twice; got {len(names)}")
     if (total := sum(member.file_size for member in members)) > MAX_UNPACKED_BYTES:
         raise Malformed(filename, f"at most {MAX_UNPACKED_BYTES} bytes unpacked, got {total}")
+    is_native = needs_of(filename) is not None
     for member in members:
-        parts = member.filename.rstrip("/").split("/")
-        if member.filename.startswith("/") or "\\" in member.filename or {"", ".", ".."} & set(parts):
-            raise Malformed(filename, f"{member.filename[:100]!a} leaves the folder that it is unpacked into")
-        if member.filename.lower().endswith(_IMPURE) or parts[0].endswith(".data"):
-            raise Malformed(
-                filename, f"{member.filename[:100]!a}: not pure; only Python sources and plain data are taken"
-            )
-        if (
-            (member.external_attr >> 16) & _TYPE == _LINK
-            or member.compress_type not in _METHODS
-            or member.flag_bits & 1
-        ):
-            raise Malformed(filename, f"{member.filename[:100]!a}: a link, encrypted, or packed in another way")
+        if refusal := _refusal(member, is_native=is_native):
+            raise Malformed(filename, f"{member.filename[:100]!a}{refusal}")
+
+
+def _refusal(member: zipfile.ZipInfo, *, is_native: bool) -> str | None:
+    """Returns why a file of a wheel is not taken, or None."""
+    parts = member.filename.rstrip("/").split("/")
+    if member.filename.startswith("/") or "\\" in member.filename or {"", ".", ".."} & set(parts):
+        return " leaves the folder that it is unpacked into"
+    if parts[0].endswith(".data") or member.filename.lower().endswith(_IMPURE if is_native else (*_IMPURE, _LIBRARY)):
+        return _BINARY_ONLY if is_native else _PURE_ONLY
+    mode = member.external_attr >> 16
+    if mode & _TYPE == _LINK or member.compress_type not in _METHODS or member.flag_bits & 1:
+        return ": a link, encrypted, or packed in another way"
+    if is_native and (mode & _SPECIAL or not _PLAIN.fullmatch(member.filename)):
+        return ": runs as another user, or has no plain name"
+    return None
 
 
 def _top_names(members: list[zipfile.ZipInfo]) -> Iterator[str]:
@@ -154,5 +210,5 @@ def _top_names(members: list[zipfile.ZipInfo]) -> Iterator[str]:
         head, slash, _ = member.filename.partition("/")
         if slash and not head.endswith(".dist-info"):
             yield head
-        elif not slash and head.endswith(".py"):
-            yield head.removesuffix(".py")
+        elif not slash and head.endswith((".py", _LIBRARY)):
+            yield head.partition(".")[0]

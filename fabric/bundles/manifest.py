@@ -15,9 +15,11 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from fabric.bundles.lock import MAX_DEPENDENCIES, RESERVED_PACKAGES, Dependency
+from fabric.bundles.native import Needs
 from fabric.bundles.tables import NAME_PATTERN, PART, VERSION_PATTERN, HttpsUrl, Licence, Readme, Table, Text
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject, JsonValue
+from fabric.core.capabilities import KNOWN, NATIVE
 from fabric.core.errors import Malformed
 
 TOML_NAME: Final = "cryptlet.toml"
@@ -149,9 +151,11 @@ class Project(Table):
 
     @field_validator("capabilities")
     @classmethod
-    def _none_yet(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if value:
-            raise ValueError("this version of the fabric grants no capability; leave the list empty")
+    def _are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := sorted(set(value) - KNOWN):
+            raise ValueError(f"this version of the fabric grants no capability {unknown[0]!r}; known: {sorted(KNOWN)}")
+        if len(set(value)) != len(value):
+            raise ValueError("a capability is listed twice")
         return value
 
     @field_validator("dependencies")
@@ -160,6 +164,20 @@ class Project(Table):
         if len({one.name for one in value}) != len(value) or len({one.sha256 for one in value}) != len(value):
             raise ValueError("a dependency is listed twice")
         return value
+
+    @property
+    def native(self) -> dict[str, Needs]:
+        """What each binary wheel that it locks needs of a machine, by file name."""
+        return {one.filename: one.needs for one in self.dependencies if one.needs is not None}
+
+    @model_validator(mode="after")
+    def _asks_for_native(self) -> Self:
+        if self.native and NATIVE not in self.capabilities:
+            raise ValueError(
+                f'{min(self.native)} is a binary wheel: write capabilities = ["{NATIVE}"] at the top, which every'
+                " binding then has to grant, or lock a pure wheel"
+            )
+        return self
 
     @model_validator(mode="after")
     def _entry_in_package(self) -> Self:

@@ -45,12 +45,14 @@ def run_tests(
     select: Annotated[str | None, typer.Option("-k", help="Only tests whose name fits, as pytest's -k.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name every test.")] = False,
 ) -> int:
-    """Run a project's tests with pytest."""
+    """Run a project's tests with pytest; they import what the project locks from the wheels that it locks."""
+    import os
     import subprocess
     import sys
+    import tempfile
     from importlib.util import find_spec
 
-    from fabric.bundles.build import check_project
+    from fabric.bundles.build import check_project, place_locked
 
     check_project(folder)
     if find_spec("pytest") is None:
@@ -59,10 +61,16 @@ def run_tests(
             f"or in a project of uv: uv sync"
         )
     options = [*(["-k", select] if select else []), "-v" if verbose else "-q"]
-    # Another process: tests import the author's code, and pytest keeps modules for its whole life.
-    done = subprocess.run(  # noqa: S603 - our own interpreter
-        [sys.executable, "-B", "-m", "pytest", *options], cwd=folder, check=False
-    )
+    with tempfile.TemporaryDirectory(prefix="cryptlet-test-") as scratch:
+        wheels = [str(path) for path in place_locked(folder, Path(scratch))]
+        path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), *wheels]))
+        # Another process: tests import the author's code, and pytest keeps modules for its whole life.
+        done = subprocess.run(  # noqa: S603 - our own interpreter
+            [sys.executable, "-B", "-m", "pytest", *options],
+            cwd=folder,
+            check=False,
+            env=os.environ | ({"PYTHONPATH": path} if path else {}),
+        )
     return _exit_code(done.returncode, folder)
 
 

@@ -137,6 +137,8 @@ def _print_accepted(path: Path, verified: "Verified", *, as_json: bool) -> None:
         "standing": f"{standing.state}, as {standing.registry} says" if standing else "none carried",
         "output": verified.proof.output,
     }
+    if granted := verified.proof.binding.capabilities:
+        facts["granted"] = ", ".join(sorted(granted))
     sources = cast("list[dict[str, object]]", verified.proof.statement["sources"])
     if as_json:
         typer.echo(json.dumps({"accepted": True, "proof": str(path), "sources": sources} | facts))

@@ -17,6 +17,7 @@ from fabric.core.errors import CryptletFailed, NotFound
 from fabric.core.ids import sha256, tag
 from fabric.core.model import Failure
 from fabric.core.plugins import nearest
+from fabric.enclave.bundles import bundle_in
 from fabric.enclave.containers.host import ContainerHost
 from fabric.enclave.containers.model import Bundle, Call, Limits
 
@@ -106,7 +107,7 @@ class Workshop:
         path = self._folder / f"{measurement.hex()}.whl"
         files = (built.wheel, *built.dependencies.values())
         path.write_bytes(b"".join(files))
-        return Bundle(measurement, path, built.bundle.manifest.project.cryptlet.entry, tuple(map(len, files)))
+        return bundle_in(path, built.bundle, files)
 
 
 @asynccontextmanager

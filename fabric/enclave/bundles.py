@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from fabric.bundles.bundle import Bundle as ReadBundle
 from fabric.bundles.bundle import read_bundle
 from fabric.bundles.lock import take_wheels
+from fabric.bundles.native import Machine, check_fit
 from fabric.core import canonical
 from fabric.core.errors import NotFound, Refused
 from fabric.core.ids import Measurement, sha256
@@ -33,11 +35,13 @@ class LoadedBundle:
         bundle: what the containers need.
         title: ``name@version``.
         methods: names of its methods.
+        capabilities: what it asks for.
     """
 
     bundle: Bundle
     title: str
     methods: frozenset[str]
+    capabilities: frozenset[str] = frozenset()
 
 
 class BundleShelf:
@@ -59,7 +63,8 @@ class BundleShelf:
 
         Raises:
             Malformed: not a publication, not a bundle, or other wheels than it locks.
-            Refused: the wheel is not what was published; names the cryptlet and what differs.
+            Refused: the wheel is not what was published, or stands on a binary wheel for another machine; names the
+                cryptlet and what differs.
         """
         published = parse_publication(canonical.decode(publication, max_bytes=MAX_PUBLICATION_BYTES))
         title = f"{published.name}@{published.version}"
@@ -96,13 +101,32 @@ class BundleShelf:
             )
             raise Refused(message)
         project = read.manifest.project
+        try:
+            check_fit(project.native, Machine.here())
+        except ValueError as error:
+            raise Refused(f"bundle {title} cannot run in this enclave: {error}") from error
         files = [wheel, *take_wheels(project.dependencies, dependencies, project.source.package).values()]
         path = self._folder / f"{read.measurement.hex()}.whl"
         _write(path, b"".join(files))
-        bundle = Bundle(read.measurement, path, identity.entry, tuple(map(len, files)))
-        self._bundles[read.measurement] = LoadedBundle(bundle, title, frozenset(read.manifest.methods))
+        bundle = bundle_in(path, read, files)
+        asked = frozenset(project.capabilities)
+        self._bundles[read.measurement] = LoadedBundle(bundle, title, frozenset(read.manifest.methods), asked)
         if len(self._bundles) > MAX_BUNDLES:
             self._bundles.popitem(last=False)[1].bundle.wheel.unlink()
+
+
+def bundle_in(path: Path, bundle: ReadBundle, files: Sequence[bytes]) -> Bundle:
+    """Returns what the containers need of a bundle.
+
+    Args:
+        path: the file that holds ``files`` one behind another.
+        bundle: what was read from the first of them.
+        files: its wheel, and those that it stands on in the order of its lock.
+    """
+    project = bundle.manifest.project
+    locked = sorted(project.dependencies, key=lambda one: one.name)
+    unpacked = tuple(place for place, one in enumerate(locked, 1) if one.needs is not None)
+    return Bundle(bundle.measurement, path, project.cryptlet.entry, tuple(map(len, files)), unpacked)
 
 
 def _check_publication(published: Publication, wheel: bytes, title: str) -> None:

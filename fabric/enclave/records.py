@@ -34,6 +34,7 @@ class Recorder:
         cryptlet: ``name@version`` from the measured bundle.
         isolation: name of the isolation level that holds.
         kinds: the pure part of the ledger kind of each route, in the order of the routes.
+        binary_wheels: how many of them were unpacked for the cryptlet, under the binding's grant.
     """
 
     fabric: FabricId
@@ -41,6 +42,7 @@ class Recorder:
     cryptlet: str
     isolation: str
     kinds: tuple[DestinationKind, ...]
+    binary_wheels: int = 0
 
     def seal(self, invocation: Invocation, output: bytes, sources: Sequence[Witnessed] = ()) -> list[Sealed]:
         """Returns a record with its statement and payload for each route, in their order.
@@ -57,6 +59,8 @@ class Recorder:
         payloads = self._payloads(canonical.parse(output))
         common = self._common(invocation, output)
         usage: JsonObject = {"input_bytes": len(invocation.input), "output_bytes": len(output)}
+        if self.binary_wheels:
+            usage["binary_wheels"] = self.binary_wheels
         told = tuple(one.summary for one in sources)
         details = Details(self.cryptlet, invocation.method, self.isolation, usage, sources=told)
         method = _method_word(invocation.method)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Protocol
 
+from fabric.core.capabilities import lacking, refusal
 from fabric.core.errors import FabricError, Malformed, NotFound, Oversize, Refused, SandboxUnavailable, Unauthorized
 from fabric.core.ids import Account, DestinationId, InvocationId, Measurement
 from fabric.core.model import Failure, Invocation, Outcome
@@ -108,6 +109,8 @@ class Runner:
         if binding.cryptlet != loaded.title:
             message = f"the binding names {binding.cryptlet}, its measurement is of {loaded.title}"
             raise Refused(message)
+        if missing := lacking(loaded.capabilities, binding.capabilities):
+            raise Refused(refusal(binding.name, loaded.title, missing))
         names = self._kind_names
         for route in binding.routes:
             if route.destination not in names:
@@ -167,7 +170,9 @@ class Runner:
         """Returns the sealed records of each success; turns a success without records into a failure."""
         names = self._kind_names
         kinds = tuple(kind_of(names[route.destination]) for route in binding.routes)
-        recorder = Recorder(self.config.fabric, binding, loaded.title, self.containers.isolation, kinds)
+        recorder = Recorder(
+            self.config.fabric, binding, loaded.title, self.containers.isolation, kinds, len(loaded.bundle.unpacked)
+        )
         size = turn = sum(len(outcome.output or b"") for outcome in outcomes.values())
         sealed = []
         for call, sources in calls:

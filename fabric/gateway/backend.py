@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from fabric.bindings.authorise import check_caller, check_hardware, check_routes
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject
+from fabric.core.capabilities import lacking, refusal
 from fabric.core.clock import Clock
 from fabric.core.errors import Malformed, NotFound, Refused, Unauthorized, VerificationError
 from fabric.core.ids import BindingVersion, DestinationId, Digest, InvocationId, caller_account
@@ -140,8 +141,8 @@ class Backend:
 
         Raises:
             Unauthorized: the caller is not the operator.
-            Refused: a destination that is none of this fabric's ledgers, hardware that it does not have, or a cryptlet
-                that is not the one of the measurement.
+            Refused: a destination that is none of this fabric's ledgers, hardware that it does not have, a cryptlet
+                that is not the one of the measurement, or that asks for a capability which is not granted.
             NotFound: the bundle is not in the registry, or lacks a method that the binding names.
             CodeRevoked, NotVouched: its registry does not let it be bound; as ``StandingWatch.check_bind``.
         """
@@ -158,6 +159,8 @@ class Backend:
             )
         if missing := sorted(binding.methods - set(listed.manifest.methods)):
             raise NotFound(f"binding {binding.name!r}: {listed.manifest.title} has no method {missing[0]!r}")
+        if lacks := lacking(listed.manifest.project.capabilities, binding.capabilities):
+            raise Refused(refusal(binding.name, binding.cryptlet, lacks))
         check_hardware(listed.manifest)
         publication = canonical.encode(listed.publication.to_json())
         await self._store.publications.put(binding.measurement, publication)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fabric.bundles.bundle import read_bundle
-from fabric.bundles.lock import take_wheels
+from fabric.bundles.lock import check_contents, take_wheels
 from fabric.bundles.manifest import Manifest
 from fabric.bundles.source import BundleSource, DependencySource
 from fabric.core.errors import Malformed, NotFound, VerificationError
@@ -89,6 +89,8 @@ class Catalogue:
             raise NotFound(message)
         wheels = [self._source.dependency(one.digest) for one in locked]
         try:
-            return tuple(take_wheels(locked, wheels, manifest.project.source.package).values())
+            taken = take_wheels(locked, wheels, manifest.project.source.package)
+            check_contents(locked, taken)
+            return tuple(taken.values())
         except Malformed as error:
             raise VerificationError("publication", f"{manifest.title}: {error}") from error

@@ -11,6 +11,7 @@ from typing import Final, Self
 
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject, JsonValue
+from fabric.core.capabilities import KNOWN
 from fabric.core.errors import Malformed
 from fabric.core.ids import Account, BindingVersion, DestinationId, Measurement, caller_account, parse_word, sha256
 from fabric.trust.destination import Destination, parse_destination
@@ -37,6 +38,8 @@ _NAMES: Final = frozenset(
         "valid_seconds",
     )
 )
+_CAPABILITIES: Final = "capabilities"
+"""There exactly where something is granted, so that one binding has one spelling."""
 _SOURCE_NAMES: Final = frozenset(("accept_asserted", "destination", "minimum_status", "trust"))
 
 
@@ -89,6 +92,7 @@ class Binding:
         routes: the destinations, in the order of the document.
         sources: the ledgers whose events count.
         valid_seconds: how long after its as-of time a record may be settled or consumed.
+        capabilities: what the cryptlet may use beyond a container of its own.
     """
 
     document: bytes
@@ -101,6 +105,7 @@ class Binding:
     routes: tuple[Route, ...]
     sources: tuple[EventSource, ...]
     valid_seconds: int
+    capabilities: frozenset[str] = frozenset()
 
     @cached_property
     def version(self) -> BindingVersion:
@@ -116,7 +121,7 @@ class Binding:
     def parse(cls, document: bytes) -> Self:
         """Reads a canonical binding document; raises ``Malformed``."""
         value = canonical.decode_object(document, max_bytes=MAX_BYTES)
-        if set(value) != _NAMES or value["format"] != FORMAT:
+        if set(value) - {_CAPABILITIES} != _NAMES or value["format"] != FORMAT:
             raise Malformed("binding", f"expected format {FORMAT!r} and the names {sorted(_NAMES)}")
         destinations = value["destinations"]
         if not isinstance(destinations, list) or not 1 <= len(destinations) <= MAX_DESTINATIONS:
@@ -137,11 +142,12 @@ class Binding:
             routes=routes,
             sources=_sources(value["sources"]),
             valid_seconds=_seconds(value["valid_seconds"]),
+            capabilities=_capabilities(value[_CAPABILITIES]) if _CAPABILITIES in value else frozenset(),
         )
 
 
 def write_binding(fields: JsonObject) -> Binding:
-    """Returns the binding of the given fields: all but ``format``, and ``sources`` where there are any.
+    """Returns the binding of the given fields: all but ``format``; ``sources`` and ``capabilities`` only where any are.
 
     Raises:
         Malformed: they are none of a binding.
@@ -174,6 +180,15 @@ def _source(value: JsonValue) -> EventSource:
         raise Malformed("binding.sources", "trust is an object, accept_asserted a boolean")
     status = read_choice(fields["minimum_status"], tuple(Status), "binding.sources.minimum_status")
     return EventSource(parse_destination(fields["destination"]), trust, Status(status), asserted)
+
+
+def _capabilities(value: JsonValue) -> frozenset[str]:
+    names = frozenset(_texts(value, _CAPABILITIES))
+    if not names or names - KNOWN:
+        raise Malformed(
+            f"binding.{_CAPABILITIES}", f"expected names of {sorted(KNOWN)}; left out where none is granted"
+        )
+    return names
 
 
 def _text(value: JsonValue, name: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fabric.bundles.bundle import Bundle, read_bundle
-from fabric.bundles.lock import take_wheels
+from fabric.bundles.lock import check_contents, take_wheels
 from fabric.core import canonical
 from fabric.core.clock import Clock
 from fabric.core.errors import NotFound, Refused, StoreError
@@ -307,7 +307,7 @@ class Registry:
             return check_wheel(body, digest, data)
         project = bundle.manifest.project
         locked = [item for item in project.dependencies if item.digest == digest]
-        take_wheels(locked, [data], project.source.package)
+        check_contents(locked, take_wheels(locked, [data], project.source.package))
         return bundle
 
     async def aclose(self) -> None:

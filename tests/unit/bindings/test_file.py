@@ -58,6 +58,15 @@ def test_what_it_becomes(tmp_path: Path) -> None:
     assert Binding.parse(binding.document) == binding
 
 
+def test_a_grant_is_written_out(tmp_path: Path) -> None:
+    path = tmp_path / "binding.toml"
+    path.write_text(f'capabilities = ["native"]\n{TEXT}')
+    assert read_binding_file(path, LEDGERS).capabilities == {"native"}
+    path.write_text(f'capabilities = ["net"]\n{TEXT}')
+    with pytest.raises(Malformed, match=r"binding\.capabilities: expected names of \['native'\]"):
+        read_binding_file(path, LEDGERS)
+
+
 def test_the_order_of_names_does_not_matter(tmp_path: Path) -> None:
     other = TEXT.replace('["local", "acme"]', '["acme", "local"]').replace(
         '["judge", "approve", "judge"]', '["approve", "judge"]'

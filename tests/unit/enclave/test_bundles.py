@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fabric.bundles.build import build
+from fabric.bundles.native import Machine
 from fabric.core import canonical
 from fabric.core.errors import Malformed, Refused
 from fabric.core.ids import Digest, Measurement, sha256
@@ -16,6 +17,7 @@ from fabric.enclave import bundles
 from fabric.enclave.bundles import BundleShelf, UnknownBundle
 from fabric.trust.publication import Publication, parse_publication
 from fabric.trust.schemes import Signature
+from tests.support.binaries import adder, needs_compiler, write_binary
 from tests.support.enclaves import fingerprint
 from tests.support.locked import write_locked
 from tests.support.projects import COLD_CHAIN, PUBLISHER, built, signed
@@ -108,3 +110,18 @@ def test_the_longest_unused_bundle_makes_room(tmp_path: Path, monkeypatch: pytes
 def test_any_bytes_are_no_publication(data: bytes) -> None:
     with pytest.raises(Malformed):
         BundleShelf(Path("/tmp")).load(WHEEL, data)  # noqa: S108 - nothing is written
+
+
+@needs_compiler
+def test_a_binary_wheel_is_kept_with_its_place_and_only_where_it_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    native = build(write_binary(tmp_path / "project", adder(tmp_path / "made")))
+    shelf, wheels = BundleShelf(tmp_path / "bundles"), tuple(native.dependencies.values())
+    loaded = shelf.get(shelf.load(native.wheel, document(signed(native)), wheels))
+    assert loaded.bundle.unpacked == (1,)
+    assert loaded.capabilities == {"native"}
+    monkeypatch.setattr(Machine, "here", lambda: Machine("riscv64", 36, 11))
+    with pytest.raises(Refused, match=r"greeter@1\.0\.0 cannot run in this enclave: adder-.*; here is .*riscv64"):
+        BundleShelf(tmp_path / "others").load(native.wheel, document(signed(native)), wheels)
+    assert list((tmp_path / "others").iterdir()) == []

@@ -42,6 +42,12 @@ def test_the_statement_says_what_the_record_says() -> None:
         assert statement["usage"] == {"input_bytes": len(CALL.input), "output_bytes": len(OUTPUT)}
 
 
+def test_the_statement_counts_the_binary_wheels() -> None:
+    (sealed, *_) = replace(RECORDER, binary_wheels=2).seal(CALL, OUTPUT)
+    usage = canonical.decode_object(sealed.statement)["usage"]
+    assert usage == {"binary_wheels": 2, "input_bytes": len(CALL.input), "output_bytes": len(OUTPUT)}
+
+
 def test_two_runs_give_the_same_bytes() -> None:
     assert RECORDER.seal(CALL, OUTPUT) == RECORDER.seal(CALL, OUTPUT)
 

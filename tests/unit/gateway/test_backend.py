@@ -1,7 +1,7 @@
 """What the door opens to: a caller sees its own results, the operator puts bindings, statuses are honest."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -92,6 +92,18 @@ async def test_only_the_operator_puts_bindings(house: House) -> None:
     with pytest.raises(Unauthorized, match="no operator"):
         await house.backend.put_binding(CALLER, binding().document)
     assert house.ears.bindings == []
+
+
+async def test_what_a_cryptlet_asks_for_must_be_granted(house: House) -> None:
+    catalogue, measurement = house.world.pipeline._catalogue, binding().measurement
+    listed = await catalogue.fetch(measurement)
+    project = listed.manifest.project.model_copy(update={"capabilities": ("native",)})
+    catalogue._listed[measurement] = replace(listed, manifest=replace(listed.manifest, project=project))
+    with pytest.raises(Refused, match=r'does not grant what fingerprint@1\.0\.0 asks for; .* = \["native"\]'):
+        await house.backend.put_binding(LOCAL_CALLER, binding().document)
+    granted = binding(capabilities=["native"])
+    assert await house.backend.put_binding(LOCAL_CALLER, granted.document) == granted.version
+    assert house.ears.bindings == [granted]
 
 
 async def test_a_binding_that_cannot_be_served_is_refused(house: House) -> None:

@@ -52,6 +52,7 @@ def test_the_version_covers_every_field() -> None:
         "requesters": [],
         "destinations": [OTHER, ROUTE],
         "valid_seconds": 3601,
+        "capabilities": ["native"],
     }
     versions = {write_binding(FIELDS | {name: value}).version for name, value in others.items()}
     assert len(versions | {write_binding(FIELDS).version}) == len(others) + 1
@@ -129,3 +130,12 @@ def test_any_value_in_a_field_is_a_binding_or_malformed(name: str, value: canoni
     except Malformed:
         return
     assert canonical.decode_object(binding.document)[name] == value
+
+
+def test_nothing_is_granted_unless_it_is_named() -> None:
+    assert write_binding(FIELDS).capabilities == frozenset()
+    assert write_binding(FIELDS | {"capabilities": ["native"]}).capabilities == {"native"}
+    wrong: list[canonical.JsonValue] = [[], ["net"], ["native", "native"], "native", None, [1]]
+    for each in wrong:
+        with pytest.raises(Malformed, match=r"binding\.capabilities"):
+            write_binding(FIELDS | {"capabilities": each})
