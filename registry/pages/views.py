@@ -56,6 +56,7 @@ class Listing:
         price: of that release; None where it asks for nothing.
         is_priced: whether its price is known: a data service states none, and nor does code without its wheel.
         records: anchored records of all its releases on all ledgers.
+        capabilities: what that release asks for, as far as it is known.
     """
 
     namespace: str
@@ -68,6 +69,7 @@ class Listing:
     price: PriceTerms | None
     records: int
     is_priced: bool = True
+    capabilities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

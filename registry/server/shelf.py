@@ -31,7 +31,7 @@ from registry.server import offers
 from registry.server.publishers import publisher_view
 from registry.server.services import Offer, Services
 from registry.server.wheels import Wheels
-from registry.terms import PriceTerms
+from registry.terms import Terms
 
 PAGE: Final = 20
 FRONT: Final = 8
@@ -162,7 +162,7 @@ class BookShelf:
 
     def _listing(self, item: Listed) -> Listing:
         publication = item.publication
-        price, is_priced = self._price(item)
+        terms = self._terms(item)
         return Listing(
             namespace=item.namespace,
             name=publication.name,
@@ -171,17 +171,18 @@ class BookShelf:
             version=publication.version,
             standing=_standing(item.now),
             logged=item.logged,
-            price=price,
+            price=terms.price if terms else None,
             records=self._records(item),
-            is_priced=is_priced,
+            is_priced=terms is not None,
+            capabilities=terms.capabilities if terms else (),
         )
 
-    def _price(self, item: Listed) -> tuple[PriceTerms | None, bool]:
-        """Returns a price, and whether it is known: one wheel that is lost takes no other from a list."""
+    def _terms(self, item: Listed) -> Terms | None:
+        """Returns what a release asks for; None where it is not known: a lost wheel takes no other from a list."""
         try:
-            return self._wheels.tell(item).terms.price, True
+            return self._wheels.tell(item).terms
         except FabricError:
-            return None, False  # its own page says why
+            return None  # its own page says why
 
     def _records(self, item: Listed) -> int:
         """Returns how many anchored records of all releases of a name were shown."""

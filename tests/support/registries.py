@@ -54,11 +54,14 @@ def owners(*people: Person, threshold: int = 1) -> Owners:
     return Owners(tuple(sorted(person.key.public for person in people)), threshold)
 
 
-def wheel(name: str = "greeter", version: str = "1.0.0", source: str = SOURCE, readme: str = "") -> bytes:
+def wheel(
+    name: str = "greeter", version: str = "1.0.0", source: str = SOURCE, readme: str = "", capabilities: str = "[]"
+) -> bytes:
     """Returns the wheel of a small project, without running its code."""
     package = name.replace("-", "_")
     methods = {"greet": {"description": "Greets.", "input": {"type": "object"}, "output": {"type": "object"}}}
-    toml = TOML.format(name=name, version=version, package=package)
+    toml = f"capabilities = {capabilities}\n" if capabilities != "[]" else ""
+    toml += TOML.format(name=name, version=version, package=package)
     if readme:
         toml = toml.replace('description = "Greets."', 'description = "Greets."\nreadme = "README.md"')
     text = json.dumps(methods, separators=(",", ":"), sort_keys=True).encode()

@@ -117,6 +117,17 @@ async def test_rebuilds_are_counted_among_all_who_rebuild(house: House, shelf: B
     assert view.rebuilds[0].position == house.registry.book.size - 2
 
 
+async def test_a_list_and_a_page_say_what_a_release_asks_for(house: House, shelf: BookShelf) -> None:
+    await house.publish("acme", wheel(capabilities='["native"]'), ALICE)
+    await house.publish("acme", wheel("other"), ALICE)
+    asked = {item.name: item.capabilities for item in shelf.search("acme", 1).listings}
+    assert asked == {"greeter": ("native",), "other": ()}
+    assert "asks for <code>native</code>" in (await get(shelf, "/search?q=greeter")).text
+    assert "asks for" not in (await get(shelf, "/search?q=other")).text
+    page = (await get(shelf, "/cryptlets/acme/greeter/1.0.0")).text
+    assert "It brings machine code of others, which runs where a binding grants it." in page
+
+
 async def test_usage_is_what_was_counted(house: House, shelf: BookShelf) -> None:
     first = await house.publish("acme", wheel(), ALICE)
     second = await house.publish("acme", wheel(version="1.1.0"), ALICE)
