@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from fabric.core.clock import Clock
-from fabric.core.errors import ContainerLost, NoCapacity, NotFound, Oversize
+from fabric.core.errors import ContainerLost, NoCapacity, NotFound, Oversize, SandboxUnavailable
 from fabric.core.model import Failure
 from fabric.enclave.containers import selftest
 from fabric.enclave.containers.container import Container, Fault
@@ -93,7 +93,8 @@ class ContainerHost:
 
         A call never fails another one. Failure codes: those of the cryptlet's own errors (``malformed``,
         ``not-found``, ``cryptlet-raised``, ``author``), ``limit-exceeded``, ``oversize``, ``container-lost``, and
-        ``no-capacity`` of calls that were not begun because those before them took the batch's time.
+        ``no-capacity`` of calls that were not begun because those before them took the batch's time; ``sandbox`` of a
+        bundle with native code where only containers for that fail the self-test.
 
         Raises:
             SandboxUnavailable: the zygote had died, and a new one does not pass the self-test.
@@ -148,6 +149,9 @@ class ContainerHost:
         """Returns the zygote; starts and tests a new one where there is none or it was killed.
 
         Containers for native code are tested before the first of them is made, so that who has none does not wait.
+
+        Raises:
+            Fault: the zygote is sound, and its containers for native code are not.
         """
         async with self._starting:
             if self._is_closed:
@@ -164,9 +168,16 @@ class ContainerHost:
                     raise
                 self._zygote = zygote
             if native and self._native_zygote is not self._zygote:
-                await selftest.check(self._zygote, self._folder, self._limits, native=True)
-                self._native_zygote = self._zygote
+                await self._check_native(self._zygote)
             return self._zygote
+
+    async def _check_native(self, zygote: Zygote) -> None:
+        try:
+            await selftest.check(zygote, self._folder, self._limits, native=True)
+        except SandboxUnavailable as error:
+            # Of no concern to pure bundles, whose containers have passed.
+            raise Fault(SandboxUnavailable, f"native code is not run here: {error}") from error
+        self._native_zygote = zygote
 
     def _place(self, bundle: Bundle, tenant: bytes) -> _Place:
         key = (bundle.measurement, tenant)
