@@ -42,6 +42,15 @@ def test_accepted(state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert err == ""
 
 
+def test_what_was_granted_is_shown(
+    state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for binding, shown in (({}, False), ({"capabilities": ["native"]}, True)):
+        path = write(state, Recipe(binding=binding).make())
+        assert run(monkeypatch, "verify", path, "--state", state) == 0
+        assert ("  granted      native" in capsys.readouterr().out.splitlines()) is shown
+
+
 def test_accepted_as_json(state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(state, Recipe().make())
     assert run(monkeypatch, "verify", path, "--policy", state / "policy.json", "--json") == 0
