@@ -5,10 +5,13 @@ PKCS #8 in PEM, or 32 bytes as 64 hexadecimal digits. The command reads it, sign
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -41,20 +44,56 @@ def open_personal_key(path: Path, role: str, *, may_make: bool = True) -> Person
     Raises:
         ConfigError: the file is no Ed25519 key, others can read it, or it cannot be made or is missing.
     """
-    try:
+    with _at(path, role):
         try:
-            handle = os.open(path, os.O_RDONLY)
+            data = _read(path, role)
         except FileNotFoundError:
             if not may_make:
                 raise
             return PersonalKey(_make_key(path), is_new=True)
-        with os.fdopen(handle, "rb") as file:
-            mode, data = os.fstat(file.fileno()).st_mode, file.read(_MAX_KEY_FILE)
+    return PersonalKey(_parse_key(path, role, data), is_new=False)
+
+
+def open_personal_p256(path: Path, role: str) -> ec.EllipticCurvePrivateKey:
+    """Reads a file with a P-256 key in PEM, as the certificate authorities of Hyperledger hand it out.
+
+    Raises:
+        ConfigError: the file is missing, others can read it, or it is no such key, or one under a password.
+    """
+    with _at(path, role):
+        data = _read(path, role)
+    try:
+        key = load_pem_private_key(data, password=None)
+    except TypeError as error:
+        raise ConfigError(
+            f"{role} key {path}: it is under a password, for which nobody is asked here; take it off in a copy of your"
+            f" own, and remove the copy after: openssl pkcs8 -topk8 -nocrypt -in {path} -out COPY"
+        ) from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ConfigError(f"{role} key {path}: expected a private key in PEM") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        curve = f" of the curve {key.curve.name}" if isinstance(key, ec.EllipticCurvePrivateKey) else ""
+        raise ConfigError(f"{role} key {path}: expected a key of the curve P-256, got {type(key).__name__}{curve}")
+    return key
+
+
+@contextmanager
+def _at(path: Path, role: str) -> Iterator[None]:
+    """Names the file of whatever the system refuses; raises ``ConfigError``."""
+    try:
+        yield
     except OSError as error:
         raise ConfigError(f"{role} key {path}: {error.strerror or error}") from error
+
+
+def _read(path: Path, role: str) -> bytes:
+    """Returns a key file; raises ``OSError``, and ``ConfigError`` where others can read it."""
+    handle = os.open(path, os.O_RDONLY)
+    with os.fdopen(handle, "rb") as file:
+        mode, data = os.fstat(file.fileno()).st_mode, file.read(_MAX_KEY_FILE)
     if mode & 0o077:
         raise ConfigError(f"{role} key {path}: others may read it (mode {mode & 0o777:04o}); run: chmod 600 {path}")
-    return PersonalKey(_parse_key(path, role, data), is_new=False)
+    return data
 
 
 def _make_key(path: Path) -> Ed25519PrivateKey:

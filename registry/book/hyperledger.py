@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.errors import Malformed
-from fabric.core.ids import Digest, sha256
+from fabric.core.ids import Account, sha256
 from fabric.trust.fields import read_hex, read_object, read_text
 
 ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -45,9 +45,9 @@ class Identity:
     public_key: bytes
 
     @property
-    def account(self) -> Digest:
+    def account(self) -> Account:
         """What the ledger's rules know it by (docs/spec/hyperledger.md, Accounts); it outlives its certificates."""
-        return sha256(_TAG, b"\0", self.msp.encode(), b"\0", self.public_key)
+        return Account(sha256(_TAG, b"\0", self.msp.encode(), b"\0", self.public_key))
 
     def to_json(self) -> JsonObject:
         """Returns it as a JSON object."""

@@ -19,7 +19,7 @@ def header(
     """Write what a contract or a client imports of a bundle: its measurement, its methods, its types."""
     from fabric.bundles.bundle import read_bundle
     from fabric.core.errors import Malformed
-    from registry.cli.signing import read_wheel
+    from registry.cli.files import read_wheel
     from registry.files import Shelf
     from registry.header.python import python as for_python
     from registry.header.solidity import solidity as for_solidity

@@ -14,7 +14,7 @@ from fabric.core.errors import Refused, VerificationError
 from registry.book.bodies import Release
 from registry.book.entry import Entry
 from registry.cli.common import show
-from registry.cli.signing import read_wheel
+from registry.cli.files import read_wheel
 from registry.client.api import Api, Told
 from registry.house.registry import check_wheel
 from registry.publish import Publisher, sign_publication

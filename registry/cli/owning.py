@@ -136,20 +136,28 @@ def trust(
 @owners.command("link")
 def link(
     namespace: Namespace,
-    account: Annotated[str, typer.Option("--account", help="CAIP-10: eip155:CHAIN:0xADDRESS, or cryptlet:HALF:KEY.")],
-    account_key: Annotated[Path, typer.Option("--account-key", help="The account's key file, hexadecimal or PEM.")],
+    account: Annotated[
+        str, typer.Option("--account", help="CAIP-10: eip155:CHAIN:0xADDRESS, cryptlet:HALF:KEY, or hlfabric:HALF.")
+    ],
+    account_key: Annotated[
+        Path, typer.Option("--account-key", help="The account's key file: hexadecimal or PEM; of hlfabric, PEM.")
+    ],
+    certificate: Annotated[
+        Path | None, typer.Option("--certificate", help="Of hlfabric: the client's certificate, PEM.")
+    ] = None,
+    msp: Annotated[str, typer.Option("--msp", help="Of hlfabric: id of the client's MSP.")] = "",
     key: KeyFile = DEFAULT_KEY,
     to: To = "",
     as_json: AsJson = False,
 ) -> None:
     """Have your key and a ledger account sign each other, for everybody to see."""
     from registry.book.bodies import Link
-    from registry.cli.signing import sign_account
+    from registry.cli.linking import Holder, sign_account
 
     api, own = api_for(namespace, to), open_own_key(key)
-    document = sign_account(account.lower(), own.public, account_key, (api.origin(), namespace)).to_json()
-    outcome = api.submit(api.make(namespace, Link(document), [own]))
-    told(outcome, as_json=as_json, done="linked", namespace=namespace, account=account.lower())
+    link = sign_account(Holder(account, account_key, certificate, msp), own.public, (api.origin(), namespace))
+    outcome = api.submit(api.make(namespace, Link(link.to_json()), [own]))
+    told(outcome, as_json=as_json, done="linked", namespace=namespace, account=link.account)
 
 
 def promote(

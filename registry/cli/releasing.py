@@ -25,7 +25,7 @@ def publish_served(wheel: Path, namespace: str, key: Path, how: tuple[str, bool]
     from fabric.core.errors import Refused
     from registry.beside import wheels_beside
     from registry.book.bodies import Release
-    from registry.cli.signing import read_wheel
+    from registry.cli.files import read_wheel
     from registry.lint import errors_of, lint_path
     from registry.publish import Publisher, sign_publication
 
@@ -63,7 +63,7 @@ def stage_by_token(wheel: Path, namespace: str, token: Path, to: str, *, as_json
     """Brings a wheel with an OIDC token; an owner signs it by ``cryptlet promote``."""
     from fabric.core.errors import NotFound
     from registry.cli.common import show
-    from registry.cli.signing import read_wheel
+    from registry.cli.files import read_wheel
 
     try:
         text = token.read_text()

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from eth_utils.address import to_checksum_address
 from typer.testing import CliRunner
 
 from fabric.core.clock import SystemClock
@@ -17,6 +19,8 @@ from registry.cli.app import app as market
 from registry.commands import app as author
 from registry.house.admission import NameGuard
 from registry.server.app import make_app
+from tests.support.account_links import CHANNEL, CLIENT, EVM, HYPERLEDGER, SECRET
+from tests.support.hl_authorities import Authority
 from tests.support.issuer import AUDIENCE, REPOSITORY, running_issuer
 from tests.support.projects import TOML, write_project
 from tests.support.registries import House, opened
@@ -171,11 +175,21 @@ async def test_a_token_stages_and_an_owner_promotes(desk: Desk) -> None:
 async def test_data_accounts_differences_and_headers(desk: Desk) -> None:
     (desk.folder / "rates.data.json").write_bytes(DOCUMENT)
     assert (await desk.run("publish", "rates.data.json", "--namespace", "acme"))["position"]
-    (desk.folder / "account.key").write_text("07" * 32)
+    (desk.folder / "account.key").write_text(SECRET.to_hex())
     (desk.folder / "account.key").chmod(0o600)
     account = "eip155:31337:0x" + "00" * 20
     with pytest.raises(FabricError, match="is not the key of"):
         await desk.run("owner", "link", "acme", "--account", account, "--account-key", "account.key")
+    shown = EVM[:-42] + to_checksum_address(EVM[-42:])
+    done = await desk.run("owner", "link", "acme", "--account", shown, "--account-key", "account.key")
+    assert (done["account"], bool(done["position"])) == (EVM, True)
+    (desk.folder / "client.key").write_bytes(CLIENT.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (desk.folder / "client.key").chmod(0o600)
+    (desk.folder / "client.pem").write_text(Authority("Org1MSP", 1_800_000_000).issue("a", "client", key=CLIENT).pem)
+    files = ("--account-key", "client.key", "--certificate", "client.pem", "--msp", "Org1MSP")
+    done = await desk.run("owner", "link", "acme", "--account", CHANNEL, *files)
+    assert (done["account"], bool(done["position"])) == (HYPERLEDGER, True)
+    assert "2 namespaces" in await desk.say("registry", "audit", "home")
     first = await desk.wheel("1.0.0")
     await desk.run("publish", first, "--namespace", "acme")
     await desk.run("publish", await desk.wheel("1.1.0"), "--namespace", "acme")

@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from adapters.hyperledger.account import account_of, certificate_account
 from fabric.core import canonical
-from fabric.core.canonical import JsonObject
-from fabric.core.errors import FabricError, Malformed, Refused
+from fabric.core.canonical import JsonObject, JsonValue
+from fabric.core.errors import Malformed, Refused
 from fabric.trust.schemes import HALF_ORDER
 from registry.book.accounts import AccountLink, parse_link
 from registry.book.bodies import Link
@@ -245,6 +245,7 @@ def test_no_message_of_a_channels_client_is_a_link() -> None:
 
 
 def test_a_document_that_is_none_is_malformed() -> None:
-    for value in (None, [], "x", {}, {"identity": None}, {"account": 1}):
-        with pytest.raises(FabricError):
+    values: tuple[JsonValue, ...] = (None, [], "x", {}, {"identity": None}, {"account": 1})
+    for value in values:
+        with pytest.raises(Malformed, match="link"):
             parse_link(value)
