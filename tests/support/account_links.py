@@ -46,9 +46,9 @@ def sign_evm(digest: bytes) -> bytes:
     return compact[:64] + bytes([compact[64] + 27])
 
 
-def sign_p256(message: bytes, *, high: bool = False) -> bytes:
+def sign_p256(message: bytes, *, high: bool = False, key: ec.EllipticCurvePrivateKey = CLIENT) -> bytes:
     """Signs as a client of a channel does, r and s of 32 bytes; s in the lower half of the order, or in the upper."""
-    made = CLIENT.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
+    made = key.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
     r, s = decode_dss_signature(made)
     low = min(s, ORDER - s)
     return r.to_bytes(32, "big") + (ORDER - low if high else low).to_bytes(32, "big")

@@ -23,10 +23,12 @@ from registry.log.tree import root_of
 from registry.log.writer import LogWriter
 from registry.records import records
 from registry.tuf.pins import BIN_BITS, BIN_PREFIX
+from tests.support.account_links import EVM, HYPERLEDGER, linked
 from tests.support.books import AUTHORITIES, GREETER, change, entry, log
 from tests.support.memory_shelf import Memory
 from tests.support.registries import ALICE, BOB, MALLORY, ORIGIN, Person, owners, release
 from tests.vectors.gen_data_service import DOCUMENT
+from tests.vectors.gen_links import links
 
 FORMAT: Final = "cryptlet-fabric/registry-vectors/v1"
 LOG: Final = Person("log")
@@ -54,6 +56,7 @@ def document() -> str:
         "bins": {path: _BINS.get_role_for_target(path) for path in sorted(made)},
         "states": {name.hex(): [turn.state.value for turn in item.turns] for name, item in book.listings.items()},
         "owners": {name: item.owners.to_json() for name, item in sorted(book.holdings.items())},
+        "links": links(),
         "refused": [*_strays(book), *(_refused(book, *case) for case in _REFUSED)],
     }
     return json.dumps(value, indent=1, ensure_ascii=True) + "\n"
@@ -77,6 +80,8 @@ def _log() -> tuple[Book, list[Leaf]]:
     take("bobs", Rebuild(first.publication.measurement), BOB)
     take("acme", Link(_native_link().to_json()), ALICE)
     take("acme", Service("ecb-rates", "1.0.0", canonical.decode_object(DOCUMENT)), ALICE)
+    for account in (EVM, HYPERLEDGER):
+        take("acme", Link(linked(account).to_json()), ALICE)
     take("acme", Compromise(BOB.key.public, 6), ALICE)
     return book, leaves
 
@@ -129,13 +134,17 @@ _REFUSED: Final[tuple[tuple[int, str, Body, Sequence[Person]], ...]] = (
     (8, "acme", Rebuild(FIRST), (ALICE,)),
     (8, "bobs", Rebuild(FIRST), (BOB,)),
     (9, "acme", Link(_native_link().to_json()), (ONE,)),
+    (9, "acme", Link(linked(HYPERLEDGER, BOB).to_json()), (ALICE,)),
+    (9, "acme", Link(linked(HYPERLEDGER, namespace="bobs").to_json()), (ALICE,)),
+    (9, "bobs", Link(linked(EVM).to_json()), (BOB,)),
     (9, "acme", Service("ecb-rates", "1.0.0", canonical.decode_object(DOCUMENT)), (ALICE,)),
 )
 
 
 def _strays(book: Book) -> list[dict[str, Any]]:
     """Returns entries for another log, and for a place that is taken or not reached."""
-    places = (("registry.test/two", 8), (ORIGIN, 7), (ORIGIN, 9))
+    sequence = book.holdings["acme"].sequence
+    places = (("registry.test/two", sequence), (ORIGIN, sequence - 1), (ORIGIN, sequence + 1))
     strays = [Entry(origin, "acme", number, owners(ALICE)) for origin, number in places]
     return [_told(book, 1, stray.signed_by(ALICE.key.public, ALICE.key.sign)) for stray in strays]
 

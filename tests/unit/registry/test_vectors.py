@@ -8,8 +8,10 @@ from typing import Any, Final
 import pytest
 
 from fabric.core import canonical
-from fabric.core.errors import FabricError
+from fabric.core.canonical import JsonObject
+from fabric.core.errors import FabricError, Malformed
 from fabric.trust.checkpoint import open_note
+from registry.book.accounts import AccountLink, parse_link
 from registry.book.book import Book
 from registry.book.entry import decode_leaf, parse_entry
 from registry.book.replay import replay
@@ -17,7 +19,7 @@ from registry.book.rules import check
 from registry.log.paths import entry_tile
 from registry.log.tree import decode_entries, root_of
 from registry.records import decode_record, records
-from tests.support import stranger
+from tests.support import stranger, stranger_links
 
 VECTORS: Final[dict[str, Any]] = json.loads((Path(__file__).parents[2] / "vectors/registry.json").read_text())
 LEAVES: Final = [item["leaf"].encode() for item in VECTORS["leaves"]]
@@ -87,6 +89,34 @@ def test_a_stranger_finds_records_and_their_leaves() -> None:
         for item in json.loads(text).get("leaves", ()):
             leaf = json.dumps(item["leaf"], sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
             assert stranger.is_included(leaf, item["position"], (size, root), read)
+
+
+def _link(document: JsonObject) -> tuple[AccountLink | None, str]:
+    try:
+        return parse_link(document), ""
+    except Malformed as error:
+        return None, str(error)
+
+
+@pytest.mark.parametrize("case", VECTORS["links"], ids=lambda case: case["case"])
+def test_links_hold_or_not_for_us_and_for_a_stranger(case: dict[str, Any]) -> None:
+    place, document = (case["registry"], case["namespace"]), case["document"]
+    link, said = _link(document)
+    if link is None:
+        assert (case["message"], case["holds"], case["said"]) == (None, False, said)
+    else:
+        assert link.message(*place).hex() == case["message"] == stranger_links.message_of(document, *place).hex()
+        assert link.is_signed(*place) is case["holds"]
+    assert stranger_links.holds(document, *place) is case["holds"]
+    assert bool(case["said"]) is not case["holds"]
+
+
+def test_links_of_every_kind_hold_and_fail() -> None:
+    told = {(case["case"].partition(":")[0], case["holds"]) for case in VECTORS["links"]}
+    assert told == {(kind, holds) for kind in ("eip155", "cryptlet", "hlfabric") for holds in (True, False)}
+    logged = [json.loads(leaf)["entry"]["statement"] for leaf in LEAVES]
+    accounts = [each["body"]["document"]["account"] for each in logged if each["kind"] == "link"]
+    assert {account.partition(":")[0] for account in accounts} == {"eip155", "cryptlet", "hlfabric"}
 
 
 def test_every_rule_refuses_something() -> None:
