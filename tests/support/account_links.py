@@ -19,8 +19,14 @@ SECRET: Final = coincurve.PrivateKey(bytes(31) + b"\x07")
 EVM: Final = f"eip155:31337:0x{address_of(SECRET.public_key.format(compressed=False)).hex()}"
 NATIVE: Final = f"cryptlet:{'ab' * 16}:{BOB.key.public.hex()}"
 CLIENT: Final = ec.derive_private_key(int.from_bytes(sha256(b"test/client")) % ORDER, ec.SECP256R1())
-_SPKI: Final = CLIENT.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-IDENTITY: Final = Identity("Org1MSP", _SPKI)
+
+
+def spki_of(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Returns the SubjectPublicKeyInfo of a key, DER."""
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+IDENTITY: Final = Identity("Org1MSP", spki_of(CLIENT))
 CHANNEL: Final = f"hlfabric:{'cd' * 16}"
 HYPERLEDGER: Final = f"{CHANNEL}:{IDENTITY.account.hex()}"
 ACCOUNTS: Final = (EVM, NATIVE, HYPERLEDGER)

@@ -14,7 +14,18 @@ from fabric.core.errors import Malformed
 from fabric.trust.schemes import HALF_ORDER
 from registry.book.accounts import AccountLink, parse_link
 from registry.book.hyperledger import ORDER, Identity
-from tests.support.account_links import ACCOUNTS, CLIENT, EVM, HYPERLEDGER, IDENTITY, NATIVE, linked, sign_p256, signed
+from tests.support.account_links import (
+    ACCOUNTS,
+    CLIENT,
+    EVM,
+    HYPERLEDGER,
+    IDENTITY,
+    NATIVE,
+    linked,
+    sign_p256,
+    signed,
+    spki_of,
+)
 from tests.support.registries import ALICE, BOB, MALLORY, ORIGIN
 
 NAMESPACE: Final = "acme"
@@ -27,7 +38,6 @@ def _words(*numbers: int) -> bytes:
 _SECP256K1: Final = 2 * HALF_ORDER + 1
 _ELSEWHERE: Final = {EVM: (":31337:", ":1:"), NATIVE: (":abab", ":abac"), HYPERLEDGER: (":cdcd", ":cdce")}
 _STRANGER: Final = ec.derive_private_key(5, ec.SECP256R1())
-_OTHER: Final = _STRANGER.public_key()
 _HEAD: Final = IDENTITY.public_key[:27]
 _PRIME: Final = 2**256 - 2**224 + 2**192 + 2**96 - 1
 _LOW: Final = (5, 31468013646237722594854082025316614106172411895747863909393730389177298123724)
@@ -119,7 +129,7 @@ def _of_hyperledger() -> Iterator[tuple[str, JsonObject]]:
     link = linked(HYPERLEDGER)
     message = link.message(ORIGIN, NAMESPACE)
     r, s = (int.from_bytes(part, "big") for part in (link.signature[:32], link.signature[32:]))
-    key = _OTHER.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    key = spki_of(_STRANGER)
     yield "hlfabric: s in the upper half of the order", replace(link, signature=sign_p256(message, high=True)).to_json()
     yield "hlfabric: signed by another key", replace(link, signature=sign_p256(message, key=_STRANGER)).to_json()
     yield "hlfabric: in DER", replace(link, signature=encode_dss_signature(r, s)).to_json()

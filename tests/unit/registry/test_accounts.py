@@ -28,6 +28,7 @@ from tests.support.account_links import (
     linked,
     sign_p256,
     signed,
+    spki_of,
 )
 from tests.support.books import entry, founded, log
 from tests.support.hl_authorities import Authority
@@ -158,8 +159,7 @@ def test_an_account_is_of_one_msp_and_one_key(msp: str) -> None:
     link = linked(HYPERLEDGER)
     with pytest.raises(Refused, match="the account did not sign"):
         _check(founded(), replace(link, identity=replace(IDENTITY, msp=msp)).to_json())
-    spki = ec.derive_private_key(2, ec.SECP256R1()).public_key()
-    key = spki.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    key = spki_of(ec.derive_private_key(2, ec.SECP256R1()))
     with pytest.raises(Refused, match="the account did not sign"):
         _check(founded(), replace(link, identity=replace(IDENTITY, public_key=key)).to_json())
 
@@ -174,11 +174,11 @@ def test_a_signature_of_another_account_of_the_key_is_none_of_this_one() -> None
 
 
 def _spki(curve: ec.EllipticCurve, *, compressed: bool = False) -> bytes:
-    key = ec.derive_private_key(7, curve).public_key()
+    key = ec.derive_private_key(7, curve)
     if compressed:
         head = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200")
-        return head + key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return head + key.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    return spki_of(key)
 
 
 def _beyond() -> bytes:
