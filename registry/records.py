@@ -116,7 +116,7 @@ def _grown(book: Book, entry: Entry) -> list[int]:
 
 
 def _positions(item: Listing) -> list[int]:
-    return sorted({turn.position for turn in item.turns} | set(item.rebuilds.values()))
+    return sorted({turn.position for turn in item.turns} | {vouch.position for vouch in item.rebuilds.values()})
 
 
 def _bundle_of(entry: Entry) -> Measurement | None:

@@ -27,6 +27,21 @@ class Turn:
     since: int
 
 
+@dataclass(frozen=True)
+class Vouch:
+    """A namespace's word that it built a bundle again.
+
+    Attributes:
+        position: of the entry.
+        logged: when it was taken in, Unix seconds.
+        keys: the owners' keys that signed it.
+    """
+
+    position: int
+    logged: int
+    keys: frozenset[bytes]
+
+
 @dataclass
 class Listing:
     """A published bundle.
@@ -38,7 +53,7 @@ class Listing:
         signers: the owners' keys that signed the release.
         provenance: who staged it, if a token did.
         turns: every state it took, the first one at its release.
-        rebuilds: by whom it was built again: position by namespace.
+        rebuilds: by which namespace it was built again; ``Book.rebuilders`` says whose word counts.
     """
 
     namespace: str
@@ -47,7 +62,7 @@ class Listing:
     signers: frozenset[bytes]
     provenance: dict[str, str]
     turns: list[Turn]
-    rebuilds: dict[str, int] = field(default_factory=dict)
+    rebuilds: dict[str, Vouch] = field(default_factory=dict)
 
     @property
     def measurement(self) -> Measurement:
@@ -99,6 +114,11 @@ class Holding:
     links: dict[int, Link] = field(default_factory=dict)
     services: dict[tuple[str, str], Service] = field(default_factory=dict)
 
+    def was_lost(self, key: bytes, logged: int) -> bool:
+        """Says whether a key was in wrong hands, as this namespace says, when an entry of its own was taken in."""
+        since = self.lost.get(key)
+        return since is not None and since <= logged
+
 
 class Book:
     """The state of a log.
@@ -133,6 +153,18 @@ class Book:
         if found is None:
             raise NotFound(f"no bundle of measurement {measurement.hex()} in {self.origin}")
         return found
+
+    def rebuilders(self, item: Listing) -> tuple[str, ...]:
+        """Returns the namespaces whose rebuild of a bundle counts, in the order of their names.
+
+        One does not where every owner's key that signed it was in wrong hands by then: it is a thief's word.
+        """
+        return tuple(sorted(name for name, vouch in [*item.rebuilds.items()] if self.sound_keys(name, vouch)))
+
+    def sound_keys(self, namespace: str, vouch: Vouch) -> frozenset[bytes]:
+        """Returns the keys under a namespace's word that were in its own hands by then."""
+        holding = self.holding(namespace)
+        return frozenset(key for key in vouch.keys if not holding.was_lost(key, vouch.logged))
 
     def find(self, namespace: str, name: str, version: str | None = None) -> Listing:
         """Returns what a name stands for; without a version the newest that may be bound.

@@ -7,7 +7,7 @@ from typing import Any, Final
 from fabric.core.ids import Measurement
 from fabric.trust.standing import State
 from registry.book.bodies import Change, Claim, Compromise, Link, Owners, Rebuild, Release, Service
-from registry.book.book import Book, Holding, Listing, Turn
+from registry.book.book import Book, Holding, Listing, Turn, Vouch
 from registry.book.entry import Leaf
 
 
@@ -66,7 +66,9 @@ def revoked_by(book: Book, namespace: str, body: Compromise) -> list[Measurement
 
 
 def _rebuild(book: Book, leaf: Leaf, body: Rebuild) -> None:
-    book.listings[body.measurement].rebuilds[leaf.entry.namespace] = book.size
+    namespace = leaf.entry.namespace
+    keys = leaf.entry.signers() & set(book.holdings[namespace].owners.keys)
+    book.listings[body.measurement].rebuilds[namespace] = Vouch(book.size, leaf.logged, keys)
 
 
 def _link(book: Book, leaf: Leaf, body: Link) -> None:

@@ -25,5 +25,5 @@ def describe(found: Found, bundle: Bundle) -> dict[str, object]:
         "determinism": project.determinism.mode,
         "price": f"{price.amount} {price.currency}" if price else "none",
         "licence": project.cryptlet.licence or "none stated",
-        "rebuilds": sorted(item.rebuilds),
+        "rebuilds": list(found.book.rebuilders(item)),
     }

@@ -114,7 +114,7 @@ def _shown(report: "Report", lock: Path) -> dict[str, object]:
         "publisher": found.listing.publication.signature.key.hex(),
         "log": f"{report.pin.origin}, entry {report.pin.position} of {found.checkpoint.size}",
         "standing": f"{standing.state}, until {utc_text(standing.expires)}",
-        "rebuilds": sorted(found.listing.rebuilds),
+        "rebuilds": list(found.book.rebuilders(found.listing)),
         "asks for more": list(report.asks_for_more),
         "lock": str(lock),
     }

@@ -1,7 +1,8 @@
 """Verify a reference: the reader's steps 1 to 6, then what depends on its user's policy (docs/spec/registry.md, 6).
 
 7.  ``state``: the bundle may be bound.
-8.  ``rebuilds``: as many independent publishers as asked for built it again and got the same bytes.
+8.  ``rebuilds``: as many independent publishers as asked for built it again and got the same bytes; their keys were
+    their own by then.
 9.  ``capabilities``: it asks for no more than the version in use, unless that is accepted.
 10. ``lock``: it is the one that the lock file pins.
 """
@@ -96,13 +97,15 @@ def verify(reader: Reader, ref: Ref, lock: Lock, demands: Demands) -> Report:
 
 def _check_rebuilds(found: Found, demands: Demands) -> None:
     item = found.listing
-    wanted = demands.rebuilders or tuple(item.rebuilds)
-    counted = sorted(set(wanted) & set(item.rebuilds))
+    rebuilders = found.book.rebuilders(item)
+    counted = [name for name in rebuilders if not demands.rebuilders or name in demands.rebuilders]
     if len(counted) < demands.rebuilds:
+        stolen = sorted(item.rebuilds.keys() - set(rebuilders))
+        passed = f"; not counted, for its key was stolen by then: {', '.join(stolen)}" if stolen else ""
         raise VerificationError(
             "rebuilds",
             f"{item.ref}: {len(counted)} of the {demands.rebuilds} rebuilds that are asked for"
-            f" ({', '.join(counted) or 'nobody'}); `cryptlet rebuild {item.ref}` adds yours",
+            f" ({', '.join(counted) or 'nobody'}){passed}; `cryptlet rebuild {item.ref}` adds yours",
         )
 
 

@@ -178,7 +178,7 @@ def _told(error: FabricError, status: int, request: Request) -> dict[str, Any]:
 
 
 def _rebuilds(view: ReleaseView) -> dict[str, int]:
-    said = [item for item in view.rebuilds if item.measurement is not None]
+    said = [item for item in view.rebuilds if item.measurement is not None and not item.is_stolen]
     same = sum(item.measurement == view.measurement for item in said)
     return {"same": same, "other": len(said) - same}
 

@@ -172,6 +172,7 @@ class Rebuild:
         measurement: of what it built; None where it has not said anything yet.
         logged: when its word was logged; 0 where there is none.
         position: of that entry; 0 where there is none.
+        is_stolen: whether its key was in wrong hands by then, so that the word counts nothing.
     """
 
     who: str
@@ -179,6 +180,7 @@ class Rebuild:
     measurement: Measurement | None
     logged: int = 0
     position: int = 0
+    is_stolen: bool = False
 
 
 @dataclass(frozen=True)
@@ -267,12 +269,14 @@ class AccountView:
         since: when that was logged.
         position: of that entry.
         is_stolen: whether the namespace's key that signed was in wrong hands by then, so that the link counts nothing.
+        msp: of a client of a Hyperledger channel, the MSP that it says it is of; empty on other ledgers.
     """
 
     account: str
     since: int
     position: int
     is_stolen: bool = False
+    msp: str = ""
 
 
 @dataclass(frozen=True)

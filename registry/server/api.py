@@ -15,7 +15,7 @@ from fabric.gateway.kinds import load_kind
 from fabric.trust.policy import Policy
 from fabric.trust.verifier import verify
 from registry.book.bodies import MAX_WHEEL_BYTES
-from registry.book.book import Holding, Listing
+from registry.book.book import Book, Holding, Listing
 from registry.book.entry import MAX_ENTRY_BYTES, decode_entry
 from registry.book.words import rank
 from registry.house.registry import Outcome, Registry
@@ -80,10 +80,10 @@ class Api:
     async def cryptlet(self, request: Request) -> Response:
         """Lists the releases of a cryptlet, oldest first."""
         namespace, name = (parse_name(request.path_params[part], part) for part in ("namespace", "name"))
-        listing = self._registry.book.find(namespace, name)
-        versions = self._registry.book.holdings[namespace].names[name]
-        items = [self._registry.book.listings[versions[version]] for version in sorted(versions, key=rank)]
-        releases: list[JsonValue] = [_release(item) for item in items]
+        book = self._registry.book
+        listing, versions = book.find(namespace, name), book.holdings[namespace].names[name]
+        items = [book.listings[versions[version]] for version in sorted(versions, key=rank)]
+        releases: list[JsonValue] = [_release(book, item) for item in items]
         return answer({"name": f"{namespace}/{name}", "newest": listing.publication.version, "releases": releases})
 
     async def namespace(self, request: Request) -> Response:
@@ -154,7 +154,7 @@ def _outcome(outcome: Outcome) -> Response:
     return answer(value, 200 if outcome.position is not None else _ACCEPTED)
 
 
-def _release(item: Listing) -> JsonObject:
+def _release(book: Book, item: Listing) -> JsonObject:
     return {
         "version": item.publication.version,
         "kind": item.publication.kind,
@@ -167,7 +167,7 @@ def _release(item: Listing) -> JsonObject:
         "state": item.now.state.value,
         "reason": item.now.reason,
         "since": item.now.since,
-        "rebuilds": [*sorted(item.rebuilds)],
+        "rebuilds": [*book.rebuilders(item)],
     }
 
 

@@ -73,8 +73,8 @@ def _keys(holding: Holding, leaf: Callable[[int], Leaf]) -> Iterable[KeyView]:
 def _accounts(holding: Holding, leaf: Callable[[int], Leaf]) -> Iterable[AccountView]:
     for position, link in sorted(dict(holding.links).items()):
         signed, logged = parse_link(link.document), leaf(position).logged
-        lost = holding.lost.get(signed.key)
-        yield AccountView(signed.account, logged, position, lost is not None and lost <= logged)
+        msp = signed.identity.msp if signed.identity else ""
+        yield AccountView(signed.account, logged, position, holding.was_lost(signed.key, logged), msp)
 
 
 def _owners_after(leaf: Leaf, before: set[bytes]) -> set[bytes]:

@@ -200,11 +200,12 @@ class BookShelf:
 
     def _rebuilds(self, item: Listed) -> Iterable[Rebuild]:
         """Yields what each publisher said who rebuilt anything here: first those who spoke of this release."""
-        said = dict(item.rebuilds)
-        for who, position in sorted(said.items()):
-            leaf = self._leaf(position)
-            yield Rebuild(who, leaf.entry.signatures[0].key.hex(), item.measurement, leaf.logged, position)
-        everybody = {who for each in [*self._registry.book.listings.values()] for who in [*each.rebuilds]}
+        book, said = self._registry.book, dict(item.rebuilds)
+        for who, vouch in sorted(said.items()):
+            sound = book.sound_keys(who, vouch)
+            key = min(sound or vouch.keys).hex()
+            yield Rebuild(who, key, item.measurement, vouch.logged, vouch.position, is_stolen=not sound)
+        everybody = {who for each in [*book.listings.values()] for who in [*each.rebuilds]}
         yield from (Rebuild(who, "", None) for who in sorted(everybody - said.keys() - {item.namespace}))
 
     def _leaf(self, position: int) -> Leaf:

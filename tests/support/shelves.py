@@ -259,6 +259,7 @@ class MemoryShelf:
         accounts = (
             AccountView("eip155:1:0xab16a96d359ec26a11e2c2b3d8f8b8942d5bfcdb", NOW - 80 * DAY, 720),
             AccountView("eip155:1:0x00000000000000000000000000000000deadbeef", NOW - 151 * DAY, 420, is_stolen=True),
+            AccountView(f"hlfabric:{'5f' * 16}:{digest('client').hex()}", NOW - 70 * DAY, 730, msp="Org1MSP" * 28),
         )
         history = tuple(
             LogEntry(900 - at, NOW - at * DAY, ("published", "deprecated", "revoked")[at % 3], f"cold-chain@1.{at}.0")
@@ -277,6 +278,7 @@ def rebuilds(measurement: Measurement) -> tuple[Rebuild, ...]:
         Rebuild("Initech rebuilds", digest("initech").hex(), measurement, NOW - DAY, 901),
         Rebuild("University of Nowhere", digest("nowhere").hex(), digest("other"), NOW - DAY, 902),
         Rebuild("Hooli", "", None),
+        Rebuild("Soylent", digest("stolen").hex(), measurement, NOW - DAY, 903, is_stolen=True),
     )
 
 

@@ -10,7 +10,7 @@ from fabric.core.ids import Measurement
 from fabric.trust.schemes import Signature
 from fabric.trust.standing import State
 from registry.book.bodies import Claim, Compromise, Rebuild, Release, Service
-from registry.book.book import Book
+from registry.book.book import Book, Vouch
 from registry.book.entry import ROOT, Entry, Leaf, decode_entry, decode_leaf
 from registry.book.replay import replay, replay_some
 from registry.book.rules import Unsigned, check
@@ -229,9 +229,44 @@ def test_8_somebody_else_vouches_once() -> None:
         log(book, "acme", Rebuild(measurement), ALICE)
     log(book, "bobs", Claim(owners(BOB)), BOB, ONE, TWO)
     log(book, "bobs", Rebuild(measurement), BOB)
-    assert book.listings[measurement].rebuilds == {"bobs": 4}
+    assert book.listings[measurement].rebuilds == {"bobs": Vouch(4, 5, frozenset({BOB.key.public}))}
+    assert book.rebuilders(book.listings[measurement]) == ("bobs",)
     with pytest.raises(Refused, match=r"has vouched for acme/greeter@1.0.0 before"):
         log(book, "bobs", Rebuild(measurement), BOB)
+
+
+@pytest.mark.parametrize(("late", "counted"), [(-1, ()), (0, ()), (1, ("bobs",))])
+def test_8_a_word_counts_nothing_from_the_day_on_that_its_key_was_lost(late: int, counted: tuple[str, ...]) -> None:
+    book = founded()
+    item = book.listings[published(book)]
+    log(book, "bobs", Claim(owners(BOB, MALLORY)), BOB, MALLORY, ONE, TWO)
+    logged = log(book, "bobs", Rebuild(item.measurement), BOB).logged
+    assert book.rebuilders(item) == ("bobs",)
+    log(book, "bobs", Compromise(BOB.key.public, logged + late), MALLORY)
+    assert book.rebuilders(item) == counted
+
+
+def test_8_a_word_counts_while_one_of_its_keys_is_its_owners_own() -> None:
+    book = founded()
+    item = book.listings[published(book)]
+    log(book, "bobs", Claim(owners(BOB, MALLORY)), BOB, MALLORY, ONE, TWO)
+    log(book, "bobs", Rebuild(item.measurement), BOB, MALLORY)
+    log(book, "bobs", Compromise(BOB.key.public, 0), MALLORY)
+    assert book.rebuilders(item) == ("bobs",)
+    log(book, "bobs", Compromise(MALLORY.key.public, 0), ONE, TWO)
+    assert book.rebuilders(item) == ()
+
+
+def test_8_what_one_namespace_says_of_a_key_is_nothing_to_anothers_word() -> None:
+    """Anybody can name a key among his owners and call it lost: that must not take a word from those who own it."""
+    book = founded()
+    item = book.listings[published(book)]
+    log(book, "bobs", Claim(owners(BOB)), BOB, ONE, TWO)
+    log(book, "bobs", Rebuild(item.measurement), BOB)
+    log(book, "mallorys", Claim(owners(MALLORY)), MALLORY, ONE, TWO)
+    log(book, "mallorys", owners(MALLORY, BOB), MALLORY)
+    log(book, "mallorys", Compromise(BOB.key.public, 0), MALLORY)
+    assert book.rebuilders(item) == ("bobs",)
 
 
 def test_9_a_service_is_listed_once() -> None:

@@ -1,5 +1,7 @@
 """The shelf over a real registry: what the pages say is what its log, wheels and counts say."""
 
+import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
@@ -11,21 +13,26 @@ from starlette.applications import Starlette
 
 from fabric.bundles.bundle import read_bundle
 from fabric.core import canonical
-from fabric.core.errors import Malformed, StoreError
+from fabric.core.errors import Malformed, StoreError, VerificationError
 from fabric.core.ids import Digest, sha256
 from fabric.trust.standing import State
 from registry.book.bodies import Compromise, Link, Owners, Rebuild, Service
+from registry.client.lock import load_lock
+from registry.client.verify import Demands, examine
 from registry.house.catalogue import score
+from registry.names import parse_ref
 from registry.pages.app import pages
 from registry.records import wheel_path
+from registry.server.app import make_app
 from registry.server.publishers import HISTORY
 from registry.server.shelf import FRONT, PAGE, BookShelf
-from tests.support.account_links import EVM, NATIVE, linked
+from tests.support.account_links import EVM, HYPERLEDGER, NATIVE, linked
 from tests.support.asgi import Answer, call_here
 from tests.support.registries import ALICE, BOB, MALLORY, House, opened, owners, wheel
 from tests.vectors.gen_data_service import FIELDS
 
 LEDGER: Final = f"native {'ab' * 32}"
+API: Final = "/api/v1/cryptlets/acme/greeter"
 README: Final = "# Greeter\n\n<script>alert(1)</script>\n"
 
 
@@ -128,6 +135,38 @@ async def test_a_list_and_a_page_say_what_a_release_asks_for(house: House, shelf
     assert "It brings machine code of others, which runs where a binding grants it." in page
 
 
+async def test_pages_verify_and_api_count_one_way_when_a_rebuilders_key_is_stolen(house: House, tmp_path: Path) -> None:
+    await house.claim("bobs", BOB, ALICE)
+    await house.claim("mallorys", MALLORY)
+    bundle = await house.publish("acme", wheel(), ALICE)
+    for namespace, person in (("bobs", BOB), ("mallorys", MALLORY)):
+        await house.registry.submit(house.entry(namespace, Rebuild(bundle.measurement), person))
+    assert await _counted(house, tmp_path, 2) == ("2 of 2", ("bobs", "mallorys"))
+    book = house.registry.book
+    since = book.listings[bundle.measurement].rebuilds["bobs"].logged
+    await house.registry.submit(house.entry("bobs", Compromise(BOB.key.public, since), ALICE))
+    with pytest.raises(VerificationError, match=r"1 of the 2 rebuilds .*\(mallorys\); not counted, .*stolen.*: bobs"):
+        await _counted(house, tmp_path, 2)
+    assert await _counted(house, tmp_path, 1) == ("1 of 2", ("mallorys",))
+    page = (await get(BookShelf(house.registry), "/cryptlets/acme/greeter/1.0.0")).text
+    assert "Signed with a stolen key: it counts nothing." in page
+    assert BOB.key.public.hex() in page
+
+
+async def _counted(house: House, folder: Path, wanted: int) -> tuple[str, tuple[str, ...]]:
+    """Returns what the page says, and whom reader and API count, who agree."""
+    reader = house.reader()
+    reader.refresh()
+    lock = load_lock(folder / "cryptlet.lock")
+    found = examine(reader, parse_ref("acme/greeter@1.0.0"), lock, Demands(wanted)).found
+    (release,) = json.loads((await call_here(make_app(house.registry), API, {})).text)["releases"]
+    assert release["rebuilds"] == [*found.book.rebuilders(found.listing)]
+    page = (await get(BookShelf(house.registry), "/cryptlets/acme/greeter/1.0.0")).text
+    said = re.search(r"<strong>(\d of \d)</strong> independent", page)
+    assert said is not None
+    return said[1], tuple(release["rebuilds"])
+
+
 async def test_usage_is_what_was_counted(house: House, shelf: BookShelf) -> None:
     first = await house.publish("acme", wheel(), ALICE)
     second = await house.publish("acme", wheel(version="1.1.0"), ALICE)
@@ -177,7 +216,7 @@ async def test_versions_of_a_data_service_can_be_compared(house: House, shelf: B
 
 async def test_a_publisher_shows_which_keys_and_accounts_count(house: House, shelf: BookShelf) -> None:
     await house.registry.submit(house.entry("acme", owners(ALICE, BOB), ALICE, BOB))
-    for account, person in ((EVM, ALICE), (NATIVE, BOB)):
+    for account, person in ((EVM, ALICE), (NATIVE, BOB), (HYPERLEDGER, ALICE)):
         await house.registry.submit(house.entry("acme", Link(linked(account, person).to_json()), person))
     stolen = shelf.publisher("acme")
     assert stolen is not None
@@ -189,10 +228,14 @@ async def test_a_publisher_shows_which_keys_and_accounts_count(house: House, she
         (ALICE.key.public.hex(), True, None),
         (BOB.key.public.hex(), False, since),
     ]
-    assert [(item.account, item.is_stolen) for item in view.accounts] == [(EVM, False), (NATIVE, True)]
+    assert [(item.account, item.is_stolen, item.msp) for item in view.accounts] == [
+        (EVM, False, ""),
+        (NATIVE, True, ""),
+        (HYPERLEDGER, False, "Org1MSP"),
+    ]
     assert [entry.what for entry in view.history] == [
         "lost a key",
-        *("linked an account" for _ in range(2)),
+        *("linked an account" for _ in range(3)),
         "changed its owners",
         "claimed the namespace",
     ]
