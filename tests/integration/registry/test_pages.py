@@ -16,11 +16,12 @@ from playwright.async_api import Browser, async_playwright
 from fabric.core import canonical
 from fabric.core.ids import Digest
 from fabric.trust.standing import State
-from registry.book.bodies import Link, Rebuild, Service
+from registry.book.accounts import AccountLink
+from registry.book.bodies import Body, Compromise, Link, Rebuild, Service
 from registry.client.transport import Web
 from registry.server.app import make_app
-from tests.support.account_links import EVM, linked
-from tests.support.registries import ALICE, BOB, House, opened, wheel
+from tests.support.account_links import CHANNEL, EVM, HYPERLEDGER, IDENTITY, linked, signed
+from tests.support.registries import ALICE, BOB, MALLORY, ORIGIN, House, Person, opened, wheel
 from tests.support.registry_server import serving
 from tests.vectors.gen_data_service import DOCUMENT
 
@@ -64,6 +65,13 @@ PAGES: Final = (
 )
 
 
+def _wide() -> AccountLink:
+    """Returns the link of a client whose MSP id is as long as one may be."""
+    identity = replace(IDENTITY, msp="W" * 200)
+    link = AccountLink(f"{CHANNEL}:{identity.account.hex()}", ALICE.key.public, identity=identity)
+    return signed(link, link.message(ORIGIN, "acme"))
+
+
 @asynccontextmanager
 async def served(folder: Path) -> AsyncIterator[tuple[House, str]]:
     async with opened(folder) as house:
@@ -73,12 +81,16 @@ async def served(folder: Path) -> AsyncIterator[tuple[House, str]]:
         rates = Service("ecb-rates", "1.0.0", canonical.decode_object(DOCUMENT))
         later = {**rates.document, "version": "1.1.0", "freshness_seconds": 7 * 86_400}
         await house.claim("bobs", BOB)
-        for namespace, body, person in (
+        await house.claim("mallorys", MALLORY, ALICE)
+        said: tuple[tuple[str, Body, Person], ...] = (
             ("acme", rates, ALICE),
             ("acme", replace(rates, version="1.1.0", document=later), ALICE),
-            ("acme", Link(linked(EVM).to_json()), ALICE),
+            *(("acme", Link(link.to_json()), ALICE) for link in (linked(EVM), linked(HYPERLEDGER), _wide())),
             ("bobs", Rebuild(first.measurement), BOB),
-        ):
+            ("mallorys", Rebuild(first.measurement), MALLORY),
+            ("mallorys", Compromise(MALLORY.key.public, 0), ALICE),
+        )
+        for namespace, body, person in said:
             await house.registry.submit(house.entry(namespace, body, person))
         await house.registry.count(Digest(bytes(32)), first.measurement, f"native {'ab' * 32}")
         await house.change(first, State.REVOKED, "it leaks <b>keys</b>", ALICE)
@@ -102,7 +114,8 @@ async def test_the_pages_say_what_the_log_says(tmp_path: Path) -> None:
         assert "it leaks &lt;b&gt;keys&lt;/b&gt;" in release
         assert house.registry.book.find("acme", "greeter", "1.0.0").measurement.hex() in release
         assert "cryptlet install acme/greeter@1.0.0" not in release
-        assert "<strong>1 of 1</strong> independent rebuilders" in release
+        assert "<strong>1 of 2</strong> independent rebuilders" in release
+        assert "Signed with a stolen key: it counts nothing." in release
         assert "1</td>" in release.partition('id="usage"')[2]
         _, data = await _text(url, "/cryptlets/acme/ecb-rates/1.1.0")
         assert "promises less" in data
@@ -113,6 +126,8 @@ async def test_the_pages_say_what_the_log_says(tmp_path: Path) -> None:
         _, namespace = await _text(url, "/namespaces/acme")
         assert ALICE.key.public.hex() in namespace
         assert EVM in namespace
+        assert HYPERLEDGER in namespace
+        assert 'client of MSP <span class="break">Org1MSP</span>, by its own word' in namespace
         assert "published" in namespace
 
 
