@@ -185,7 +185,7 @@ def test_a_number_that_is_no_key_is_told(tmp_path: Path, digits: bytes) -> None:
         (_pem(ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))), r"expected a key of the curve P-256, got "),
         (b"", "expected a private key in PEM"),
         (b"07" * 32, "expected a private key in PEM"),
-        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "expected a private key in PEM"),
+        (b"\n".join(_pem(CLIENT).splitlines()[::2]), "expected a private key in PEM"),
     ],
     ids=["password", "p384", "ed25519", "empty", "digits", "spoiled"],
 )
