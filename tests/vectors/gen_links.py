@@ -132,6 +132,8 @@ def _of_hyperledger() -> Iterator[tuple[str, JsonObject]]:
     key = spki_of(_STRANGER)
     yield "hlfabric: s in the upper half of the order", replace(link, signature=sign_p256(message, high=True)).to_json()
     yield "hlfabric: signed by another key", replace(link, signature=sign_p256(message, key=_STRANGER)).to_json()
+    longer = link.signature[:32] + b"\0" + link.signature[32:]
+    yield "hlfabric: s in 33 bytes", replace(link, signature=longer).to_json()
     yield "hlfabric: in DER", replace(link, signature=encode_dss_signature(r, s)).to_json()
     yield "hlfabric: r beyond the order", replace(link, signature=_words(ORDER + 1, s)).to_json()
     yield "hlfabric: zeros", replace(link, signature=bytes(64)).to_json()

@@ -83,7 +83,8 @@ def test_no_bit_of_a_signature_is_free(account: str) -> None:
 @pytest.mark.parametrize("account", ACCOUNTS)
 def test_a_signature_has_one_length(account: str) -> None:
     link, made = linked(account), linked(account).signature
-    for other in (b"", made[:-1], made[1:], made + b"\0", b"\0" + made, made * 2):
+    longer = made[:32] + b"\0" + made[32:]  # the same numbers, one of them in more bytes
+    for other in (b"", made[:-1], made[1:], made + b"\0", b"\0" + made, made * 2, longer):
         assert not replace(link, signature=other).is_signed(ORIGIN, "acme")
 
 
