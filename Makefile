@@ -15,7 +15,7 @@ PRESENT = $(wildcard $(CODE))
 
 # What writes committed files; with --check each only compares.
 GENERATORS = $(wildcard fabric/wire/generate.py adapters/hyperledger/proto/generate.py \
-	registry/header/generate.py adapters/ethereum/contracts/build.py tests/vectors/generate.py \
+	registry/header/generate.py registry/server/generate.py adapters/ethereum/contracts/build.py tests/vectors/generate.py \
 	cryptlets/contract/cold_chain/samples/generate.py)
 each_generator = set -e; for script in $(GENERATORS); do \
 	echo $(BIN)/python $$script $(1); $(BIN)/python $$script $(1); done

@@ -70,8 +70,10 @@ def serve(
     ] = None,
 ) -> None:
     """Serve a registry: static files, API and pages; renew what expires."""
+    from fabric.gateway.logs import log_to_stderr
     from registry.server.run import Anchoring, Serving, run
 
+    log_to_stderr()
     run(Serving(folder, (host, port), database, lifetime, Anchoring(fabric, anchor_binding, anchor_seconds), policy))
 
 

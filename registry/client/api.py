@@ -16,6 +16,7 @@ from fabric.core.errors import (
     Malformed,
     NotFound,
     Oversize,
+    PlatformError,
     Refused,
     StoreError,
     Unauthenticated,
@@ -32,7 +33,8 @@ from registry.tuf.keys import Key
 _OK: Final = (200, 202)
 _LAST: Final = 2**53 - 1
 _ERRORS: Final[dict[str, Callable[[str], FabricError]]] = {
-    **{kind.code: kind for kind in (NotFound, Refused, Oversize, StoreError, Unauthenticated, Unauthorized)},
+    **{kind.code: kind for kind in (FabricError, NotFound, Refused, Oversize, Unauthenticated, Unauthorized)},
+    **{kind.code: kind for kind in (PlatformError, StoreError)},
     Malformed.code: lambda text: Malformed("the registry says", text),
     VerificationError.code: lambda text: VerificationError("registry", text),
 }

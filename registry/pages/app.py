@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import structlog
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -21,6 +22,7 @@ from fabric.bundles.tables import NAME_PATTERN, VERSION_PATTERN
 from fabric.core.errors import FabricError, NotFound
 from fabric.trust.standing import BINDS
 from registry.compare import Change, compare
+from registry.faults import noted
 from registry.pages import readme, text
 from registry.pages.views import ReleaseView, Shelf
 from registry.schema import read_shape
@@ -67,13 +69,25 @@ _EFFECTS: Final = {
         "advice": "Bind another release; what was anchored before stays valid.",
     },
 }
-_STEPS: Final = {
+_TROUBLE: Final = {
     404: (
-        "Look for a slip in the address: a full name is publisher/name.",
-        "What was withdrawn keeps its page; what is not here was never published here.",
+        "There is no such page",
+        (
+            "Look for a slip in the address: a full name is publisher/name.",
+            "What was withdrawn keeps its page; what is not here was never published here.",
+        ),
     ),
-    503: ("Try again in a moment: nothing was lost.", "What is installed and pinned goes on: it needs no page."),
+    405: ("Nothing can be sent here", ("Open the address in a browser.", "Programs use the API below /api/v1/.")),
+    500: (
+        "Something is broken here",
+        ("Try again in a moment.", "If it stays, tell the registry's operator the number of the fault."),
+    ),
+    503: (
+        "Not just now",
+        ("Try again in a moment: nothing was lost.", "What is installed and pinned goes on: it needs no page."),
+    ),
 }
+"""What is said of each status, and what a reader can do."""
 _log = structlog.get_logger(__name__)
 View = Callable[[Request], tuple[str, dict[str, Any]]]
 
@@ -98,8 +112,16 @@ class Pages:
         return [
             *(Route(path, partial(self._page, view), methods=["GET"]) for path, view in table),
             *(Route(file.path, partial(_send, file), methods=["GET"]) for file in (_STYLESHEET, _ICON)),
-            Route("/{path:path}", partial(self._page, self.missing), methods=["GET"]),
         ]
+
+    def no_route(self, request: Request, error: HTTPException) -> Response:
+        """Answers what no route takes; the router says 404 or 405."""
+        path = request.scope["path"][:MAX_QUERY]
+        if error.status_code != 405:  # noqa: PLR2004 - method not allowed
+            return self._trouble(404, f"there is no page at {path}")
+        response = self._trouble(405, f"{path} can only be read")
+        response.headers.update(error.headers or {})
+        return response
 
     def front(self, _: Request) -> tuple[str, dict[str, Any]]:
         """The first page."""
@@ -140,41 +162,33 @@ class Pages:
         namespace = _part(request, "namespace")
         return "namespace.html", {"view": _there(self._shelf.publisher(namespace), namespace)}
 
-    def missing(self, request: Request) -> tuple[str, dict[str, Any]]:
-        """No page."""
-        raise NotFound(f"there is no page at {request.url.path[:MAX_QUERY]}")
-
     def _page(self, view: View, request: Request) -> Response:
         try:
             name, values = view(request)
             return self._render(name, values, 200)
-        except FabricError as error:
-            status = 404 if isinstance(error, NotFound) else 503
-            if status != 404:  # noqa: PLR2004 - the page tells a reader the code alone
-                _log.error("page not made", path=request.url.path, error=str(error))
-            return self._render("error.html", _told(error, status, request), status)
+        except Exception as error:  # noqa: BLE001 - logged whole; the reader learns that it happened
+            return self._refusal(request, error)
+
+    def _refusal(self, request: Request, error: Exception) -> Response:
+        path = request.scope["path"][:MAX_QUERY]
+        words = request.path_params.get("name") or request.path_params.get("namespace") or ""
+        if isinstance(error, NotFound):
+            return self._trouble(404, str(error), words[:MAX_QUERY])
+        if not isinstance(error, FabricError):
+            return self._trouble(500, str(noted(error, path)))
+        _log.error("page not made", path=path, error=str(error))
+        # The error names parts of the server that are no reader's business; the log has its words.
+        told = f"the registry could not read its own records ({error.code})"
+        return self._trouble(503, told, words[:MAX_QUERY])
+
+    def _trouble(self, status: int, detail: str, look_for: str = "") -> Response:
+        headline, steps = _TROUBLE[status]
+        values = {"status": status, "headline": headline, "detail": detail, "steps": steps, "look_for": look_for}
+        return self._render("error.html", values, status)
 
     def _render(self, name: str, values: dict[str, Any], status: int) -> Response:
         body = self._templates.get_template(name).render(**values)
         return Response(body, status, HEADERS, "text/html")
-
-
-def pages(shelf: Shelf, site: str) -> list[BaseRoute]:
-    """Returns the routes of the pages; the last of them answers every address that no other route knows."""
-    return Pages(shelf, site).routes()
-
-
-def _told(error: FabricError, status: int, request: Request) -> dict[str, Any]:
-    is_missing = isinstance(error, NotFound)
-    words = request.path_params.get("name") or request.path_params.get("namespace") or ""
-    return {
-        "status": status,
-        "headline": "There is no such page" if is_missing else "Not just now",
-        # Any other error names parts of the server that are no reader's business; the log has its words.
-        "detail": str(error) if is_missing else f"the registry could not read its own records ({error.code})",
-        "steps": _STEPS[status],
-        "look_for": words[:MAX_QUERY],
-    }
 
 
 def _rebuilds(view: ReleaseView) -> dict[str, int]:

@@ -1,36 +1,36 @@
 """The JSON API: what the registry knows, and what it takes in (docs/spec/registry-api.md)."""
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
 from fabric.core import canonical
-from fabric.core.canonical import JsonObject, JsonValue
 from fabric.core.errors import NotFound, Refused, Unauthenticated
 from fabric.core.ids import Digest, parse_word
 from fabric.gateway.kinds import load_kind
 from fabric.trust.policy import Policy
 from fabric.trust.verifier import verify
-from registry.book.bodies import MAX_WHEEL_BYTES
-from registry.book.book import Book, Holding, Listing
-from registry.book.entry import MAX_ENTRY_BYTES, decode_entry
+from registry.book.book import Book, Listing
+from registry.book.entry import decode_entry
 from registry.book.words import rank
 from registry.house.registry import Outcome, Registry
 from registry.house.staging import Staging
 from registry.house.store import Pending
 from registry.names import parse_name
-from registry.server.answers import Endpoint, answer, guarded, read_body
+from registry.server import shapes
+from registry.server.answers import BYTES, answer, read_body
+from registry.server.shapes import MAX_QUERY, META, PAGE
 
-PAGE: Final = 50
-MAX_PROOF: Final = 4 << 20
-_ACCEPTED: Final = 202
+if TYPE_CHECKING:
+    from registry.server.entries import Entry, Issuer
+
+ACCEPTED: Final = 202
 
 
 class Api:
-    """The endpoints over one registry."""
+    """The endpoints over one registry; ``registry.server.operations`` says where each of them is."""
 
     def __init__(self, registry: Registry, staging: Staging, policy: Policy | None) -> None:
         """Takes the registry, who takes in what tokens bring, and whose anchored records count as usage."""
@@ -38,44 +38,22 @@ class Api:
         self._staging = staging
         self._policy = policy
 
-    def routes(self) -> list[BaseRoute]:
-        """Returns the routes below ``/api/v1``."""
-        table: tuple[tuple[str, str, Endpoint], ...] = (
-            ("GET", "/", self.front),
-            ("GET", "/search", self.search),
-            ("GET", "/cryptlets/{namespace}/{name}", self.cryptlet),
-            ("GET", "/namespaces/{namespace}", self.namespace),
-            ("GET", "/pending", self.pending),
-            ("GET", "/pending/{digest}", self.one_pending),
-            ("GET", "/pending/{digest}/wheel", self.pending_wheel),
-            ("POST", "/entries", self.submit),
-            ("PUT", "/wheels/{digest}", self.take_wheel),
-            ("POST", "/staged/{namespace}", self.stage),
-            ("POST", "/usage", self.count),
-        )
-        return [Route(path, guarded(endpoint), methods=[method]) for method, path, endpoint in table]
-
     async def front(self, _: Request) -> Response:
         """Says which log this is and how long it is."""
         book = self._registry.book
-        return answer({"origin": book.origin, "entries": book.size, "bundles": len(book.listings)})
+        bundles = len(book.listings)
+        return answer(
+            shapes.Front(meta=META, origin=book.origin, entries=book.size, bundles=bundles, openapi="openapi.json")
+        )
 
     async def search(self, request: Request) -> Response:
-        """Finds cryptlets by words of their names and descriptions: ``q``, and ``page`` from 1."""
-        query, page = request.query_params.get("q", "")[:200], request.query_params.get("page", "1")
+        """Finds cryptlets by words of their names and descriptions."""
+        query, page = request.query_params.get("q", "")[:MAX_QUERY], request.query_params.get("page", "1")
         number = int(page) if page.isascii() and page.isdecimal() and len(page) < 6 else 1  # noqa: PLR2004
         found = self._registry.catalogue.search(query)
         start = (max(number, 1) - 1) * PAGE
-        shown: list[JsonValue] = [
-            {
-                "ref": item.ref,
-                "description": self._registry.catalogue.description(item.measurement),
-                "measurement": item.measurement.hex(),
-                "state": item.now.state.value,
-            }
-            for item in found[start : start + PAGE]
-        ]
-        return answer({"query": query, "total": len(found), "page": max(number, 1), "results": shown})
+        results = [self._found(item) for item in found[start : start + PAGE]]
+        return answer(shapes.Search(meta=META, query=query, total=len(found), page=max(number, 1), results=results))
 
     async def cryptlet(self, request: Request) -> Response:
         """Lists the releases of a cryptlet, oldest first."""
@@ -83,38 +61,57 @@ class Api:
         book = self._registry.book
         listing, versions = book.find(namespace, name), book.holdings[namespace].names[name]
         items = [book.listings[versions[version]] for version in sorted(versions, key=rank)]
-        releases: list[JsonValue] = [_release(book, item) for item in items]
-        return answer({"name": f"{namespace}/{name}", "newest": listing.publication.version, "releases": releases})
+        newest, releases = listing.publication.version, [_listed(book, item) for item in items]
+        return answer(shapes.Cryptlet(meta=META, name=f"{namespace}/{name}", newest=newest, releases=releases))
 
     async def namespace(self, request: Request) -> Response:
         """Says who owns a namespace, and its next number."""
         name = parse_name(request.path_params["namespace"], "namespace")
-        return answer({"namespace": name, **_holding(self._registry.book.holding(name))})
+        holding = self._registry.book.holding(name)
+        owners = holding.owners
+        issuers: list[Issuer] = [
+            {"url": item.url, "audience": item.audience, "claims": {**item.claims}} for item in owners.issuers
+        ]
+        return answer(
+            shapes.Namespace(
+                meta=META,
+                namespace=name,
+                sequence=holding.sequence,
+                claimed=holding.claimed,
+                keys=[key.hex() for key in owners.keys],
+                threshold=owners.threshold,
+                issuers=issuers,
+                lost={key.hex(): since for key, since in holding.lost.items()},
+                cryptlets=sorted(holding.names),
+                services=[f"{name}@{version}" for name, version in sorted(holding.services)],
+            )
+        )
 
     async def pending(self, _: Request) -> Response:
         """Lists what waits for a signature or a file, oldest first."""
-        return answer({"pending": [_pending(item) for item in await self._registry.store.pending()]})
+        items = await self._registry.store.pending()
+        return answer(shapes.Pending(meta=META, pending=[_item(item) for item in items]))
 
     async def one_pending(self, request: Request) -> Response:
-        """Gives one entry that waits."""
-        return answer(_pending(await self._waiting(request)))
+        """Gives one item that waits."""
+        return answer(shapes.OnePending(meta=META, **_item(await self._waiting(request))))
 
     async def pending_wheel(self, request: Request) -> Response:
         """Gives the wheel file of a release that waits."""
         item = await self._waiting(request)
         if item.wheel is None:
             raise NotFound(f"{item.digest.hex()} waits for no wheel")
-        return Response(self._registry.staged_wheel(item.wheel), media_type="application/octet-stream")
+        return Response(self._registry.staged_wheel(item.wheel), media_type=BYTES)
 
     async def submit(self, request: Request) -> Response:
         """Takes in a signed entry."""
-        entry = decode_entry(await read_body(request, MAX_ENTRY_BYTES))
+        entry = decode_entry(await read_body(request))
         return _outcome(await self._registry.submit(entry))
 
     async def take_wheel(self, request: Request) -> Response:
         """Takes in the wheel file that a release waits for."""
         digest = Digest(parse_word(request.path_params["digest"], "digest"))
-        return _outcome(await self._registry.take_wheel(digest, await read_body(request, MAX_WHEEL_BYTES)))
+        return _outcome(await self._registry.take_wheel(digest, await read_body(request)))
 
     async def stage(self, request: Request) -> Response:
         """Takes in a wheel from whoever holds a token that the namespace trusts; an owner signs it later."""
@@ -123,22 +120,31 @@ class Api:
             raise Unauthenticated("expected the header Authorization: Bearer TOKEN")
         namespace = parse_name(request.path_params["namespace"], "namespace")
         admitted = await self._staging.admit(namespace, token)  # before a byte of the file is taken
-        staged = await self._staging.stage(admitted, await read_body(request, MAX_WHEEL_BYTES))
+        staged = await self._staging.stage(admitted, await read_body(request))
         title = f"{namespace}/{staged.bundle.manifest.title}"
         measurement = staged.bundle.measurement.hex()
-        return answer({"digest": staged.digest.hex(), "ref": title, "measurement": measurement}, _ACCEPTED)
+        value = shapes.Staged(meta=META, digest=staged.digest.hex(), ref=title, measurement=measurement)
+        return answer(value, ACCEPTED)
 
     async def count(self, request: Request) -> Response:
         """Counts an anchored record, shown by its proof, under the policy of this registry's operator; once."""
         if self._policy is None:
             raise Refused("this registry counts no usage: its operator names a policy with `serve --policy`")
-        data = await read_body(request, MAX_PROOF)
+        data = await read_body(request)
         verified = await asyncio.to_thread(verify, data, self._policy, load_kind)
         record = verified.proof.record
         item = self._registry.book.listing(record.measurement)
         ledger = f"{verified.ledger} {record.destination.hex()}"
         await self._registry.count(Digest(record.intent), record.measurement, ledger)
-        return answer({"ref": item.ref, "ledger": verified.ledger})
+        return answer(shapes.Counted(meta=META, ref=item.ref, ledger=verified.ledger))
+
+    def _found(self, item: Listing) -> shapes.Found:
+        return {
+            "ref": item.ref,
+            "description": self._registry.catalogue.description(item.measurement),
+            "measurement": item.measurement.hex(),
+            "state": item.now.state,
+        }
 
     async def _waiting(self, request: Request) -> Pending:
         digest = Digest(parse_word(request.path_params["digest"], "digest"))
@@ -149,12 +155,17 @@ class Api:
 
 
 def _outcome(outcome: Outcome) -> Response:
-    value: JsonObject = {"digest": outcome.digest.hex(), "position": outcome.position, "lacks": outcome.lacks}
-    value["wheel"] = None if outcome.wheel is None else outcome.wheel.hex()
-    return answer(value, 200 if outcome.position is not None else _ACCEPTED)
+    value = shapes.Outcome(
+        meta=META,
+        digest=outcome.digest.hex(),
+        position=outcome.position,
+        lacks=outcome.lacks,
+        wheel=None if outcome.wheel is None else outcome.wheel.hex(),
+    )
+    return answer(value, 200 if outcome.position is not None else ACCEPTED)
 
 
-def _release(book: Book, item: Listing) -> JsonObject:
+def _listed(book: Book, item: Listing) -> shapes.Listed:
     return {
         "version": item.publication.version,
         "kind": item.publication.kind,
@@ -164,30 +175,19 @@ def _release(book: Book, item: Listing) -> JsonObject:
         "wheel": item.publication.wheel.hex(),
         "logged": item.logged,
         "position": item.position,
-        "state": item.now.state.value,
+        "state": item.now.state,
         "reason": item.now.reason,
         "since": item.now.since,
         "rebuilds": [*book.rebuilders(item)],
     }
 
 
-def _holding(holding: Holding) -> JsonObject:
-    return {
-        "sequence": holding.sequence,
-        "claimed": holding.claimed,
-        **holding.owners.to_json(),
-        "lost": {key.hex(): since for key, since in holding.lost.items()},
-        "cryptlets": [*sorted(holding.names)],
-        "services": [f"{name}@{version}" for name, version in sorted(holding.services)],
-    }
-
-
-def _pending(item: Pending) -> JsonObject:
+def _item(item: Pending) -> shapes.Item:
     return {
         "digest": item.digest.hex(),
         "kind": item.kind,
         "namespace": item.namespace,
-        "body": canonical.decode(item.body),
+        "body": cast("Entry | shapes.Brought", canonical.decode(item.body)),  # the store keeps nothing else
         "wheel": None if item.wheel is None else item.wheel.hex(),
         "created": item.created,
     }

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from typing import Final, cast
 
 import structlog
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 
 from fabric.core.clock import SystemClock
 from fabric.core.errors import FabricError
@@ -15,12 +17,16 @@ from fabric.trust.policy import Policy
 from registry.house.registry import Registry
 from registry.house.staging import Staging
 from registry.identity.issuer_keys import IssuerKeys
-from registry.pages.app import pages
+from registry.pages.app import Pages
+from registry.server import answers
 from registry.server.api import Api
+from registry.server.operations import routes
 from registry.server.shelf import BookShelf
-from registry.server.static import static_routes
+from registry.server.static import ROOMS, static_routes
 
 REFRESH_SECONDS: Final = 300
+_FOR_PROGRAMS: Final = ("api", *ROOMS)
+"""How an address begins whose errors are JSON; all others are pages."""
 _log = structlog.get_logger(__name__)
 
 
@@ -52,10 +58,18 @@ def make_app(
 
     clock = SystemClock()
     files = static_routes(registry.publisher.shelf.root)
-    for_people = pages(BookShelf(registry), registry.book.origin)  # the last, since it answers whatever is left
+    pages = Pages(BookShelf(registry), registry.book.origin)
     api = Api(registry, Staging(registry, IssuerKeys(clock, loopback=is_local), clock), policy)
-    routes = [Mount("/api/v1", routes=api.routes()), *files, *for_people]
-    return Starlette(routes=routes, lifespan=lifespan)
+
+    async def no_route(request: Request, error: Exception) -> Response:
+        """Answers programs and people each in their way; nothing but the router raises this error."""
+        is_for_programs = request.scope["path"].lstrip("/").partition("/")[0] in _FOR_PROGRAMS
+        return (answers.no_route if is_for_programs else pages.no_route)(request, cast("HTTPException", error))
+
+    every = [*routes(api), *files, *pages.routes()]
+    app = Starlette(routes=every, lifespan=lifespan, exception_handlers={HTTPException: no_route})
+    app.router.redirect_slashes = False  # what is not described is not there
+    return app
 
 
 async def keep_fresh(registry: Registry, seconds: float) -> None:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from fabric.core.errors import NotFound
-from registry.server.answers import guarded
+from registry.server.answers import BYTES, MAX_SHOWN, guarded
 
 ROOMS: Final = ("metadata", "targets", "log", "wheels", "standings")
 _CHANGING: Final = ("timestamp.json", "checkpoint", "index.json")
@@ -23,14 +23,22 @@ def static_routes(public: Path) -> list[BaseRoute]:
 
     async def serve(request: Request) -> Response:
         """Gives a file."""
-        place = root / request.url.path.lstrip("/")
-        path = place.resolve()
-        # Drafts of files begin with a dot; nothing outside the folder is reached by whatever path or link.
-        if not path.is_relative_to(root) or path.name.startswith(".") or not path.is_file():
-            raise NotFound(f"no file {request.url.path[:200]}")
+        path = _find(root, request.scope["path"])
         data = await asyncio.to_thread(path.read_bytes)
         is_changing = path.name in _CHANGING or path.is_relative_to(root / "standings")
         headers = {"Cache-Control": "no-cache" if is_changing else _FOREVER, "X-Content-Type-Options": "nosniff"}
-        return Response(data, headers=headers, media_type="application/octet-stream")
+        return Response(data, headers=headers, media_type=BYTES)
 
     return [Route(f"/{room}/{{path:path}}", guarded(serve), methods=["GET"]) for room in ROOMS]
+
+
+def _find(root: Path, asked: str) -> Path:
+    """Returns the file that a path names; raises ``NotFound``."""
+    try:
+        path = (root / asked.lstrip("/")).resolve()
+        # Drafts of files begin with a dot; nothing outside the folder is reached by whatever path or link.
+        if path.is_relative_to(root) and not path.name.startswith(".") and path.is_file():
+            return path
+    except (OSError, ValueError) as error:  # a name that is too long, or has a zero in it, is no file's
+        raise NotFound(f"no file {asked[:MAX_SHOWN]}") from error
+    raise NotFound(f"no file {asked[:MAX_SHOWN]}")

@@ -12,11 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Dialog, Page
-from starlette.applications import Starlette
 
-from registry.pages.app import pages
 from tests.support.browser import chromium, served
-from tests.support.shelves import STATES, MemoryShelf
+from tests.support.shelves import STATES, MemoryShelf, pages_app
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("pages"), pytest.mark.timeout(300)]
 
@@ -46,7 +44,7 @@ SIDEWAYS: Final = "document.documentElement.scrollWidth - document.documentEleme
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with served(Starlette(routes=pages(MemoryShelf(), "registry.acme.example"))) as found:
+    with served(pages_app(MemoryShelf(), "registry.acme.example")) as found:
         yield found
 
 

@@ -22,8 +22,10 @@ def call(app: ASGIApp, target: str, method: str = "GET", headers: dict[str, str]
     return asyncio.run(call_here(app, target, headers or {}, method))
 
 
-async def call_here(app: ASGIApp, target: str, headers: dict[str, str], method: str = "GET") -> Answer:
-    """Does as ``call`` in a loop that runs already."""
+async def call_here(
+    app: ASGIApp, target: str, headers: dict[str, str], method: str = "GET", body: bytes = b""
+) -> Answer:
+    """Does as ``call`` in a loop that runs already, and may send a body."""
     path, _, query = target.partition("?")
     scope: dict[str, Any] = {
         "type": "http",
@@ -42,7 +44,7 @@ async def call_here(app: ASGIApp, target: str, headers: dict[str, str], method: 
     sent: list[Message] = []
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Message) -> None:
         sent.append(message)
@@ -52,5 +54,5 @@ async def call_here(app: ASGIApp, target: str, headers: dict[str, str], method: 
     return Answer(
         start["status"],
         {name.decode(): value.decode() for name, value in start["headers"]},
-        b"".join(body.get("body", b"") for body in bodies).decode(),
+        b"".join(body.get("body", b"") for body in bodies).decode(errors="replace"),
     )

@@ -1,4 +1,4 @@
-"""A registry behind real HTTP on a free port of loopback, in this process."""
+"""A registry behind real HTTP on a free port of loopback, in this process; its API is held to its description."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,14 +7,17 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from registry.server.operation import BASE
 from registry.server.run import listen
+from tests.support.described import Described
 
 
 @asynccontextmanager
 async def serving(app: ASGIApp) -> AsyncIterator[str]:
-    """Serves an application; yields its URL."""
+    """Serves an application; yields its URL. What a registry's API answers meanwhile must be as it is described."""
+    watched = Described(app)
     listener = listen(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="warning", lifespan="on", access_log=False)
+    config = uvicorn.Config(watched, log_level="warning", lifespan="on", access_log=False)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve([listener]))
     try:
@@ -25,3 +28,8 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
         server.should_exit = True
         await task
         listener.close()
+    assert watched.departures == [] or not _has_api(app)  # a mirror owes nobody JSON
+
+
+def _has_api(app: ASGIApp) -> bool:
+    return any(getattr(route, "path", "").startswith(BASE) for route in getattr(app, "routes", ()))

@@ -2,12 +2,16 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final, cast
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 
 from fabric.core.canonical import JsonObject
 from fabric.core.errors import StoreError
 from fabric.core.ids import Measurement
 from fabric.trust.standing import State
+from registry.pages.app import Pages
 from registry.pages.views import (
     AccountView,
     CryptletView,
@@ -20,6 +24,7 @@ from registry.pages.views import (
     Rebuild,
     ReleaseView,
     Results,
+    Shelf,
     StandingView,
     Usage,
     VersionRow,
@@ -295,3 +300,9 @@ def hostile_terms() -> Terms:
     }
     method = MethodTerms("<script>", "<img src=x>" * 3, schema, schema)
     return replace(FIRST, capabilities=("host:<script>", "z" * 500), licence="<b>", methods=(method,))
+
+
+def pages_app(shelf: Shelf, site: str) -> Starlette:
+    """Returns an application of the pages alone."""
+    made = Pages(shelf, site)
+    return Starlette(routes=made.routes(), exception_handlers={HTTPException: cast("Any", made.no_route)})

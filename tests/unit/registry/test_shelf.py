@@ -9,7 +9,6 @@ from typing import Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.applications import Starlette
 
 from fabric.bundles.bundle import read_bundle
 from fabric.core import canonical
@@ -21,7 +20,6 @@ from registry.client.lock import load_lock
 from registry.client.verify import Demands, examine
 from registry.house.catalogue import score
 from registry.names import parse_ref
-from registry.pages.app import pages
 from registry.records import wheel_path
 from registry.server.app import make_app
 from registry.server.publishers import HISTORY
@@ -29,6 +27,7 @@ from registry.server.shelf import FRONT, PAGE, BookShelf
 from tests.support.account_links import EVM, HYPERLEDGER, NATIVE, linked
 from tests.support.asgi import Answer, call_here
 from tests.support.registries import ALICE, BOB, MALLORY, House, opened, owners, wheel
+from tests.support.shelves import pages_app
 from tests.vectors.gen_data_service import FIELDS
 
 LEDGER: Final = f"native {'ab' * 32}"
@@ -41,7 +40,7 @@ def service(version: str = "1.0.0", **changes: canonical.JsonValue) -> Service:
 
 
 async def get(shelf: BookShelf, path: str) -> Answer:
-    return await call_here(Starlette(routes=pages(shelf, "registry.test")), path, {})
+    return await call_here(pages_app(shelf, "registry.test"), path, {})
 
 
 @pytest.fixture

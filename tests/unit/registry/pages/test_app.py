@@ -10,14 +10,15 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.applications import Starlette
 from starlette.types import ASGIApp
+from structlog.testing import capture_logs
 from typing_extensions import override
 
 from fabric.trust.standing import State
-from registry.pages.app import HEADERS, MAX_QUERY, pages
+from registry.pages.app import HEADERS, MAX_QUERY
+from registry.pages.views import FrontView
 from tests.support.asgi import Answer, call
-from tests.support.shelves import COLD, STATES, MemoryShelf, digest
+from tests.support.shelves import COLD, STATES, MemoryShelf, digest, pages_app
 
 PATHS: Final = (
     "/",
@@ -43,7 +44,7 @@ VOID: Final = {"meta", "link", "input", "br", "wbr", "hr"}
 
 @cache
 def app(shelf: MemoryShelf) -> ASGIApp:
-    return Starlette(routes=pages(shelf, "registry.acme.example"))
+    return pages_app(shelf, "registry.acme.example")
 
 
 def get(target: str, shelf: MemoryShelf = WHOLE, method: str = "GET") -> Answer:
@@ -279,6 +280,7 @@ def test_a_query_comes_back_as_words(query: str) -> None:
         "/namespaces/nobody",
         "/namespaces/a%00b",
         "/nowhere/at/all",
+        "/nowhere%0A",
     ],
 )
 def test_what_is_not_there_is_explained(path: str) -> None:
@@ -300,8 +302,30 @@ def test_a_broken_store_is_told_without_its_secrets(path: str) -> None:
     assert "db7" not in answer.text
 
 
+class Faulty(MemoryShelf):
+    """Meets what nobody foresaw."""
+
+    @override
+    def front(self) -> FrontView:
+        raise ZeroDivisionError("the secret database on host db7")
+
+
+def test_a_fault_is_told_by_its_number_alone() -> None:
+    with capture_logs() as logs:
+        answer = get("/", Faulty())
+    assert answer.status == 500
+    assert read(answer).faults == []
+    (line,) = logs
+    assert f"as fault {line['fault']}" in words(answer)
+    assert "db7" not in answer.text
+    assert "ZeroDivisionError: the secret database on host db7" in line["trace"]
+
+
 def test_pages_are_only_read() -> None:
-    assert get("/", method="POST").status == 405
+    answer = get("/", method="POST")
+    assert (answer.status, answer.headers["allow"]) in {(405, "GET, HEAD"), (405, "HEAD, GET")}
+    assert read(answer).faults == []
+    assert "can only be read" in words(answer)
     assert get("/", method="HEAD").status == 200
 
 
