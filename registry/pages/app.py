@@ -120,7 +120,7 @@ class Pages:
         if error.status_code != 405:  # noqa: PLR2004 - method not allowed
             return self._trouble(404, f"there is no page at {path}")
         response = self._trouble(405, f"{path} can only be read")
-        response.headers.update(error.headers or {})
+        response.headers["Allow"] = "GET, HEAD"
         return response
 
     def front(self, _: Request) -> tuple[str, dict[str, Any]]:

@@ -124,7 +124,7 @@ def no_route(request: Request, error: HTTPException) -> Response:
     path = request.scope["path"][:MAX_SHOWN]
     if error.status_code != METHOD_NOT_ALLOWED:
         return _told(NotFound(f"nothing is at {path}; the API is described at /api/v1/openapi.json"), NOT_FOUND)
-    allowed = (error.headers or {})["Allow"]
+    allowed = ", ".join(sorted((error.headers or {})["Allow"].split(", ")))
     message = f"{path} takes {allowed}, got {request.method[:MAX_SHOWN]}"
     return _told(Refused(message), METHOD_NOT_ALLOWED, {"Allow": allowed})
 

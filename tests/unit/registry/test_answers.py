@@ -68,21 +68,19 @@ async def test_a_program_learns_that_nothing_is_there(app: Starlette, path: str)
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("POST", "/api/v1/search", {"GET", "HEAD"}),
-        ("DELETE", "/api/v1/namespaces/acme", {"GET", "HEAD"}),
-        ("OPTIONS", "/api/v1/", {"GET", "HEAD"}),
-        ("GET", "/api/v1/entries", {"POST"}),
-        ("POST", f"/api/v1/wheels/{'ab' * 32}", {"PUT"}),
-        ("PUT", "/log/checkpoint", {"GET", "HEAD"}),
-        ("NONSENSE", "/api/v1/usage", {"POST"}),
+        ("POST", "/api/v1/search", "GET, HEAD"),
+        ("DELETE", "/api/v1/namespaces/acme", "GET, HEAD"),
+        ("OPTIONS", "/api/v1/", "GET, HEAD"),
+        ("GET", "/api/v1/entries", "POST"),
+        ("POST", f"/api/v1/wheels/{'ab' * 32}", "PUT"),
+        ("PUT", "/log/checkpoint", "GET, HEAD"),
+        ("NONSENSE", "/api/v1/usage", "POST"),
     ],
 )
-async def test_a_program_learns_what_may_be_done_there(
-    app: Starlette, method: str, path: str, allowed: set[str]
-) -> None:
+async def test_a_program_learns_what_may_be_done_there(app: Starlette, method: str, path: str, allowed: str) -> None:
     answer = await call_here(app, path, {}, method)
     assert answer.status == 405
-    assert set(answer.headers["allow"].split(", ")) == allowed
+    assert answer.headers["allow"] == allowed
     error = _error(answer)
     assert (error["code"], error["retry"]) == ("refused", "never")
     assert f"got {method}" in error["message"]
@@ -104,7 +102,7 @@ async def test_a_person_gets_a_page(app: Starlette, method: str, path: str, stat
     answer = await call_here(app, path, {}, method)
     assert (answer.status, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
     assert "What you can do" in answer.text
-    assert (set(answer.headers.get("allow", "").split(", ")) == {"GET", "HEAD"}) is (status == 405)
+    assert answer.headers.get("allow") == ("GET, HEAD" if status == 405 else None)
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
