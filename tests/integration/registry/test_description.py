@@ -19,7 +19,7 @@ from fabric.trust.standing import State
 from registry.book.bodies import Change, Claim, Compromise, Link, Rebuild, Service
 from registry.book.bodies import Issuer as Trusted
 from registry.book.entry import Entry
-from registry.house import staging
+from registry.house import registry as house_of_registry
 from registry.server.api import Api
 from registry.server.app import make_app
 from registry.server.operation import BASE
@@ -163,7 +163,7 @@ async def unlucky(at: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Brings the operations to what an operator, or somebody else's server, has to answer for."""
     data = wheel("unlucky")
     with monkeypatch.context() as changed:
-        changed.setattr(staging, "MAX_PENDING", 0)
+        changed.setattr(house_of_registry, "MAX_PENDING", 0)
         assert (await at.ask("POST", "/staged/acme", data, at.token("full"))).status == 409
     without = Described(make_app(at.house.registry))
     assert (await call_here(without, f"{BASE}/usage", {}, "POST", proof(data))).status == 409
