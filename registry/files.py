@@ -8,6 +8,7 @@ from typing import Final
 
 from fabric.core.errors import StoreError
 
+_DRAFT: Final = ".new"
 _MANY: Final = 32
 _THREADS: Final = 8
 
@@ -49,7 +50,7 @@ class Shelf:
         targets = {self.root / path: data for path, data in files.items()}
         try:
             for folder in {target.parent for target in targets}:
-                folder.mkdir(parents=True, exist_ok=True)
+                _make(folder)
             if len(targets) < _MANY:
                 _place(targets)
                 return
@@ -59,6 +60,21 @@ class Shelf:
                 list(threads.map(_place, [dict(items[at::_THREADS]) for at in range(_THREADS)]))
         except OSError as error:
             raise _converted(Path(error.filename or self.root), error) from error
+
+    def sweep(self) -> int:
+        """Takes away drafts that a killed process left; returns how many. Nobody else may be writing here.
+
+        Raises:
+            StoreError: the folder cannot be read or changed.
+        """
+        try:
+            files = (Path(folder) / name for folder, _, names in os.walk(self.root) for name in names)
+            drafts = [path for path in files if path.name.startswith(".") and path.name.endswith(_DRAFT)]
+            for draft in drafts:
+                draft.unlink(missing_ok=True)
+        except OSError as error:
+            raise _converted(Path(error.filename or self.root), error) from error
+        return len(drafts)
 
     def remove(self, path: str) -> None:
         """Takes a file away, if it is there; raises ``StoreError``."""
@@ -70,7 +86,7 @@ class Shelf:
 
 def _place(targets: Mapping[Path, bytes]) -> None:
     for target, data in targets.items():
-        scratch = target.with_name(f".{target.name}.new")
+        scratch = target.with_name(f".{target.name}{_DRAFT}")
         try:
             with scratch.open("wb") as file:
                 file.write(data)
@@ -81,11 +97,23 @@ def _place(targets: Mapping[Path, bytes]) -> None:
             scratch.unlink(missing_ok=True)
             raise
     for folder in {target.parent for target in targets}:
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        _sync(folder)
+
+
+def _make(folder: Path) -> None:
+    """Makes a folder and those above it; a new name is durable when the folder that it is in was synced."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        _sync(each.parent)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _converted(path: Path, error: OSError) -> StoreError:

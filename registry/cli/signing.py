@@ -14,7 +14,7 @@ from registry.book.bodies import MAX_WHEEL_BYTES, Release
 from registry.book.entry import Entry
 from registry.cli.common import open_own_key, told
 from registry.client.api import Api
-from registry.house.registry import check_wheel
+from registry.house.wheels import check_wheel
 from registry.publish import Publisher, sign_publication
 
 
@@ -60,7 +60,7 @@ def sign_staged(
     provenance = {str(name): str(value) for name, value in said.items()} if isinstance(said, dict) else {}
     signer = open_own_key(key)
     release = Release(sign_publication(bundle, Publisher(signer.private)), len(data), provenance=provenance)
-    outcome = api.submit(api.make(namespace, release, [signer]), data)
+    outcome = api.enter(namespace, release, [signer], data)
     ref = f"{namespace}/{bundle.manifest.title}"
     shown = {"ref": ref, "measurement": bundle.measurement.hex(), "staged by": _who(release)}
     told(outcome, as_json=as_json, done="published", **shown)

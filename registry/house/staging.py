@@ -20,7 +20,6 @@ from registry.identity.issuer import TrustedIssuer
 from registry.identity.issuer_keys import IssuerKeys, TokenDoor
 from registry.identity.oidc import Claims
 from registry.identity.seen import MemoryTokens
-from registry.records import wheel_path
 
 STAGED: Final = "staged"
 
@@ -70,15 +69,15 @@ class Staging:
         bundle = await asyncio.to_thread(read_bundle, wheel)
         provenance = _provenance(claims, trusted)
         body = canonical.encode(_body(namespace, bundle, len(wheel), provenance))
-        return Staged(await self._keep(namespace, body, wheel), bundle, provenance)
+        return Staged(await self._keep(namespace, body, bundle, wheel), bundle, provenance)
 
-    async def _keep(self, namespace: str, body: bytes, wheel: bytes) -> Digest:
+    async def _keep(self, namespace: str, body: bytes, bundle: Bundle, wheel: bytes) -> Digest:
         store = self._registry.store
         if len(await store.pending()) >= MAX_PENDING or len(wheel) > MAX_WHEEL_BYTES:
             raise Refused(f"{MAX_PENDING} entries wait already; the registry's operator must clear some first")
-        name, digest = sha256(body), sha256(wheel)
-        self._registry.staged.put(wheel_path(digest), wheel)
-        await store.put_pending(Pending(name, STAGED, namespace, body, digest, self._clock.unix_seconds()))
+        name = sha256(body)
+        item = Pending(name, STAGED, namespace, body, bundle.wheel_digest, self._clock.unix_seconds())
+        await self._registry.keep_staged(item, bundle, wheel)
         return name
 
 

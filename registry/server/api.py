@@ -104,7 +104,8 @@ class Api:
         item = await self._waiting(request)
         if item.wheel is None:
             raise NotFound(f"{item.digest.hex()} waits for no wheel")
-        return Response(self._registry.staged_wheel(item.wheel), media_type="application/octet-stream")
+        data = await asyncio.to_thread(self._registry.wheels.read_waiting, item.wheel)
+        return Response(data, media_type="application/octet-stream")
 
     async def submit(self, request: Request) -> Response:
         """Takes in a signed entry."""
