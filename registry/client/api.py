@@ -27,6 +27,7 @@ from fabric.trust.fields import read_integer
 from registry.book.bodies import MAX_WHEEL_BYTES, Body, Owners, read_body
 from registry.book.entry import Entry, parse_entry
 from registry.book.rules import Overtaken, Unsigned
+from registry.busy import Busy, TooOften, TooSlow
 from registry.client.transport import Web
 from registry.tuf.keys import Key
 
@@ -35,7 +36,7 @@ _OK: Final = (200, 202)
 _LAST: Final = 2**53 - 1
 _ERRORS: Final[dict[str, Callable[[str], FabricError]]] = {
     **{kind.code: kind for kind in (NotFound, Refused, Oversize, StoreError, Unauthenticated, Unauthorized)},
-    **{kind.code: kind for kind in (Overtaken, Unsigned)},
+    **{kind.code: kind for kind in (Overtaken, Unsigned, Busy, TooOften, TooSlow)},
     Malformed.code: lambda text: Malformed("the registry says", text),
     VerificationError.code: lambda text: VerificationError("registry", text),
 }

@@ -1,4 +1,4 @@
-"""Answers: JSON, and errors as JSON with the platform's codes; bodies bounded while they arrive."""
+"""Answers: JSON, and errors as JSON with the platform's codes."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -20,6 +20,7 @@ from fabric.core.errors import (
     Unauthorized,
     VerificationError,
 )
+from registry.busy import Busy, TooOften, TooSlow
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 API_VERSION: Final = "1.0"
@@ -31,6 +32,9 @@ _STATUS: Final[tuple[tuple[type[FabricError], int], ...]] = (
     (Unauthorized, 403),
     (VerificationError, 422),
     (Refused, 409),
+    (TooSlow, 408),
+    (TooOften, 429),
+    (Busy, 503),
     (StoreError, 503),
 )
 """The first class that fits; the rest is our own fault."""
@@ -47,7 +51,12 @@ def answer(value: JsonObject, status: int = 200) -> Response:
 def refusal(error: FabricError) -> Response:
     """Returns what is said of an error: its code, its text, whether a repeat may help."""
     status = next((number for kind, number in _STATUS if isinstance(error, kind)), 500)
-    return answer({"error": {"code": error.code, "message": str(error), "retry": error.retry.value}}, status)
+    told = answer({"error": {"code": error.code, "message": str(error), "retry": error.retry.value}}, status)
+    if isinstance(error, Busy) and error.wait_seconds:
+        told.headers["Retry-After"] = str(error.wait_seconds)
+    if isinstance(error, TooSlow):
+        told.headers["Connection"] = "close"  # what is left of the body is not waited for
+    return told
 
 
 def guarded(endpoint: Endpoint) -> Endpoint:
@@ -63,13 +72,3 @@ def guarded(endpoint: Endpoint) -> Endpoint:
 
     inner.__name__, inner.__doc__ = endpoint.__name__, endpoint.__doc__
     return inner
-
-
-async def read_body(request: Request, limit: int) -> bytes:
-    """Returns a request's body; raises ``Oversize`` as soon as it has more than ``limit`` bytes."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise Oversize(f"the body has more than {limit} bytes")
-    return bytes(body)

@@ -22,7 +22,8 @@ from registry.house.registry import Outcome, Registry
 from registry.house.staging import Staging
 from registry.house.store import Pending
 from registry.names import parse_name
-from registry.server.answers import Endpoint, answer, guarded, read_body
+from registry.server.answers import Endpoint, answer, guarded
+from registry.server.limits import Gate
 
 PAGE: Final = 50
 MAX_PROOF: Final = 4 << 20
@@ -32,11 +33,12 @@ _ACCEPTED: Final = 202
 class Api:
     """The endpoints over one registry."""
 
-    def __init__(self, registry: Registry, staging: Staging, policy: Policy | None) -> None:
-        """Takes the registry, who takes in what tokens bring, and whose anchored records count as usage."""
+    def __init__(self, registry: Registry, staging: Staging, policy: Policy | None, gate: Gate) -> None:
+        """Takes the registry, who takes in what tokens bring, whose anchored records count as usage, and the limits."""
         self._registry = registry
         self._staging = staging
         self._policy = policy
+        self._gate = gate
 
     def routes(self) -> list[BaseRoute]:
         """Returns the routes below ``/api/v1``."""
@@ -53,7 +55,20 @@ class Api:
             ("POST", "/staged/{namespace}", self.stage),
             ("POST", "/usage", self.count),
         )
-        return [Route(path, guarded(endpoint), methods=[method]) for method, path, endpoint in table]
+        return [
+            Route(path, guarded(endpoint if method == "GET" else self._limited(endpoint)), methods=[method])
+            for method, path, endpoint in table
+        ]
+
+    def _limited(self, endpoint: Endpoint) -> Endpoint:
+        """Returns an endpoint that takes something in with its limits; a place is held until the answer is known."""
+
+        async def inner(request: Request) -> Response:
+            with self._gate.entered(request):
+                return await endpoint(request)
+
+        inner.__name__, inner.__doc__ = endpoint.__name__, endpoint.__doc__
+        return inner
 
     async def front(self, _: Request) -> Response:
         """Says which log this is and how long it is."""
@@ -109,13 +124,14 @@ class Api:
 
     async def submit(self, request: Request) -> Response:
         """Takes in a signed entry."""
-        entry = decode_entry(await read_body(request, MAX_ENTRY_BYTES))
+        entry = decode_entry(await self._gate.read(request, MAX_ENTRY_BYTES))
         return _outcome(await self._registry.submit(entry))
 
     async def take_wheel(self, request: Request) -> Response:
         """Takes in the wheel file that a release waits for."""
         digest = Digest(parse_word(request.path_params["digest"], "digest"))
-        return _outcome(await self._registry.take_wheel(digest, await read_body(request, MAX_WHEEL_BYTES)))
+        await self._registry.waiting_for(digest)  # before 32 MiB are read
+        return _outcome(await self._registry.take_wheel(digest, await self._gate.read(request, MAX_WHEEL_BYTES)))
 
     async def stage(self, request: Request) -> Response:
         """Takes in a wheel from whoever holds a token that the namespace trusts; an owner signs it later."""
@@ -123,7 +139,7 @@ class Api:
         if scheme.casefold() != "bearer":
             raise Unauthenticated("expected the header Authorization: Bearer TOKEN")
         namespace = parse_name(request.path_params["namespace"], "namespace")
-        staged = await self._staging.stage(namespace, token, await read_body(request, MAX_WHEEL_BYTES))
+        staged = await self._staging.stage(namespace, token, await self._gate.read(request, MAX_WHEEL_BYTES))
         title = f"{namespace}/{staged.bundle.manifest.title}"
         measurement = staged.bundle.measurement.hex()
         return answer({"digest": staged.digest.hex(), "ref": title, "measurement": measurement}, _ACCEPTED)
@@ -132,7 +148,7 @@ class Api:
         """Counts an anchored record, shown by its proof, under the policy of this registry's operator; once."""
         if self._policy is None:
             raise Refused("this registry counts no usage: its operator names a policy with `serve --policy`")
-        data = await read_body(request, MAX_PROOF)
+        data = await self._gate.read(request, MAX_PROOF)
         verified = await asyncio.to_thread(verify, data, self._policy, load_kind)
         record = verified.proof.record
         item = self._registry.book.listing(record.measurement)

@@ -17,6 +17,7 @@ from registry.house.staging import Staging
 from registry.identity.issuer_keys import IssuerKeys
 from registry.pages.app import pages
 from registry.server.api import Api
+from registry.server.limits import Gate, Limits
 from registry.server.shelf import BookShelf
 from registry.server.static import static_routes
 
@@ -30,6 +31,7 @@ def make_app(
     *,
     is_local: bool = False,
     policy: Policy | None = None,
+    gate: Gate | None = None,
 ) -> Starlette:
     """Returns the application over a loaded registry.
 
@@ -38,6 +40,7 @@ def make_app(
         refresh_seconds: how often it renews what expires.
         is_local: whether it is for this machine alone, so that issuers of tokens may be on it too.
         policy: whose anchored records are counted as usage; None counts none.
+        gate: lets uploads in; by default with the limits that ``cryptlet registry serve`` has by default.
     """
 
     @asynccontextmanager
@@ -53,7 +56,9 @@ def make_app(
     clock = SystemClock()
     files = static_routes(registry.publisher.shelf.root)
     for_people = pages(BookShelf(registry), registry.book.origin)  # the last, since it answers whatever is left
-    api = Api(registry, Staging(registry, IssuerKeys(clock, loopback=is_local), clock), policy)
+    api = Api(
+        registry, Staging(registry, IssuerKeys(clock, loopback=is_local), clock), policy, gate or Gate(Limits(), clock)
+    )
     routes = [Mount("/api/v1", routes=api.routes()), *files, *for_people]
     return Starlette(routes=routes, lifespan=lifespan)
 

@@ -7,15 +7,14 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from registry.server.run import listen
+from registry.server.run import configured, listen
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
-    """Serves an application; yields its URL."""
+async def serving(app: ASGIApp, proxy: str = "") -> AsyncIterator[str]:
+    """Serves an application as ``cryptlet registry serve`` does; yields its URL."""
     listener = listen(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="warning", lifespan="on", access_log=False)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(configured(app, proxy))
     task = asyncio.create_task(server.serve([listener]))
     try:
         while not server.started:  # noqa: ASYNC110 - the library sets no event
