@@ -1,9 +1,6 @@
 """Two processes on one registry, and two authors at one moment."""
 
 import asyncio
-import os
-import signal
-import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,33 +20,22 @@ from registry.client.audit import audit
 from registry.client.transport import Web
 from registry.house.founding import rotate_online, rotate_root
 from registry.server.app import make_app
+from tests.support.cut_wire import SERVE, served
 from tests.support.projects import SOURCE
 from tests.support.registries import ALICE, BOB, MALLORY, Person, opened, release, wheel
 from tests.support.registry_server import serving
 
 pytestmark = [pytest.mark.e2e, pytest.mark.fault, pytest.mark.timeout(300)]
 
-SERVE: Final = (sys.executable, "-m", "fabric.cli.main", "registry", "serve")
 HELD: Final = r"registry: process {} works on this registry: stop it first, then do the same again"
-
-
-async def _serve(folder: Path) -> asyncio.subprocess.Process:
-    """Starts the real command; returns when it serves."""
-    process = await asyncio.create_subprocess_exec(
-        *SERVE, str(folder), "--port", "0", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    assert b"entries" in await process.stdout.readline()
-    return process
 
 
 async def test_a_second_process_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
     async with opened(tmp_path) as house:
         await house.claim("acme", ALICE)
     folder, offline, clock = tmp_path / "registry", tmp_path / "ceremony", SystemClock()
-    first = await _serve(folder)
-    try:
-        told = HELD.format(first.pid)
+    async with served(folder) as first:
+        told = HELD.format(first.process.pid)
         second = await asyncio.create_subprocess_exec(
             *SERVE, str(folder), "--port", "0", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
@@ -66,11 +52,8 @@ async def test_a_second_process_is_refused_and_told_who_has_it(tmp_path: Path) -
                 await asyncio.to_thread(command)
         assert {path: path.read_bytes() for path in (folder / "keys").iterdir()} == before
         assert not (tmp_path / "new").exists()
-    finally:
-        os.kill(first.pid, signal.SIGKILL)
-        await first.communicate()
     async with opened(tmp_path) as house:  # a dead holder bars nobody, though its name is in the file
-        assert str(first.pid) not in (folder / ".lock").read_text()
+        assert str(first.process.pid) not in (folder / ".lock").read_text()
         assert house.registry.book.size == 2
 
 
