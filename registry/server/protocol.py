@@ -7,15 +7,13 @@ nobody reads any more. Both hold a connection, of which there are so many.
 import asyncio
 from typing import Any, Final
 
-import h11
 from typing_extensions import override
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from fabric.core import canonical
 
 HEAD_SECONDS: Final = 10.0
 """From the connection, or from the end of the last answer's, until a request's head is here."""
-_ANSWERING: Final = (h11.SEND_RESPONSE, h11.SEND_BODY)
 _TEXT: Final = "no whole request came in time; nothing was taken, do the same again"
 _BODY: Final = canonical.encode({"error": {"code": "too-slow", "message": _TEXT, "retry": "safe"}})
 _ANSWER: Final = (
@@ -36,9 +34,14 @@ class PatientProtocol(H11Protocol):
         self._watch: asyncio.TimerHandle | None = None
 
     @property
+    def _last(self) -> RequestResponseCycle | None:
+        """The newest request, None before the first; the library says it is always there."""
+        return getattr(self, "cycle", None)
+
+    @property
     def _is_idle(self) -> bool:
         """Whether no request is being answered."""
-        return self.conn.our_state not in _ANSWERING
+        return self._last is None or self._last.response_complete
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -71,6 +74,6 @@ class PatientProtocol(H11Protocol):
         self._watch = None
         if self.transport.is_closing() or not self._is_idle:
             return
-        if self.conn.our_state is h11.IDLE:  # else the rest of a body drips that was answered already
+        if self._last is None or not self._last.more_body:  # else the rest of a body drips that was answered already
             self.transport.write(_ANSWER)
         self.transport.close()
