@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,12 +21,13 @@ from registry.client.audit import audit
 from registry.client.reader import Reader
 from registry.client.transport import Folder, Source, Web
 from registry.client.trusted import Trusted
+from registry.house.founding import Plan, found, rotate_online
 from registry.house.staging import STAGED
 from registry.house.store import Pending
 from registry.server.app import make_app
 from tests.support.depth import DEPTH
 from tests.support.durable_steps import chosen
-from tests.support.registries import ALICE, House, opened, release, wheel
+from tests.support.registries import ALICE, ORIGIN, House, opened, release, wheel
 from tests.support.registry_server import serving
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.timeout(300 * DEPTH)]
@@ -161,4 +163,37 @@ async def test_killed_while_an_owner_signs_what_a_token_brought(scene: Scene) ->
             assert house.registry.book.size == 3
             assert house.registry.catalogue.search("greets")
             audit(house.reader(), lambda _: None)
+        shutil.rmtree(folder)
+
+
+async def _founded(home: Path) -> None:
+    await found(Plan(home / "registry", home / "ceremony", ORIGIN), SystemClock())
+
+
+async def _rotated(home: Path) -> None:
+    async with opened(home) as house:
+        await house.claim("acme", ALICE)
+        await house.publish("acme", wheel(), ALICE)
+        house.reader("reader").refresh()
+    rotate_online(home / "registry", home / "ceremony", 1, SystemClock())
+
+
+@pytest.mark.parametrize("prepare", [_founded, _rotated])
+async def test_killed_in_a_start_that_signs_every_bin(
+    tmp_path: Path, prepare: Callable[[Path], Awaitable[None]]
+) -> None:
+    """Eight threads write them: which step is the one is up to them, and nothing may hang on it."""
+    home, copies = tmp_path / "first", tmp_path / "copies"
+    copies.mkdir()
+    await prepare(home)
+    (steps,) = await _write(home, copies, "start", 0)
+    assert steps.count("rename bin") == 256
+    numbers = [*range(1, len(steps), len(steps) // (6 * DEPTH)), len(steps) - 4]
+    await _write(home, copies, "start", *numbers)
+    for number in numbers:
+        folder = copies / str(number)
+        async with opened(folder) as house:
+            for name in ("reader", "newcomer"):
+                audit(house.reader(name), lambda _: None)
+        assert [*(folder / "registry").rglob("*.new")] == []
         shutil.rmtree(folder)
