@@ -47,10 +47,11 @@ class Server:
 
 
 @asynccontextmanager
-async def served(folder: Path) -> AsyncIterator[Server]:
+async def served(folder: Path, *options: str) -> AsyncIterator[Server]:
     """Runs ``cryptlet registry serve`` for as long as the block lasts, or until it is killed."""
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*SERVE, str(folder), "--port", "0", stdout=pipe, stderr=pipe)
+    command = (*SERVE, str(folder), "--port", "0", *options)
+    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
     assert process.stdout is not None
     said = (await process.stdout.readline()).decode()
     assert "entries" in said

@@ -17,6 +17,7 @@ from registry.client.transport import Web
 from registry.server.app import make_app
 from registry.server.limits import Gate, Limits
 from registry.server.protocol import PatientProtocol
+from tests.support.cut_wire import served
 from tests.support.raw_client import HERE, ask, line
 from tests.support.registries import ALICE, House, opened, release, wheel
 from tests.support.registry_server import serving
@@ -175,6 +176,24 @@ async def test_who_brings_much_too_often_hears_why(tmp_path: Path) -> None:
         with pytest.raises(TooOften, match="do the same again in 60 s") as caught:
             await asyncio.to_thread(bring)
         assert caught.value.retry is Retry.SAFE
+
+
+async def test_an_operator_sets_the_limits_of_the_real_server(tmp_path: Path) -> None:
+    async with opened(tmp_path):
+        pass
+    options = ("--uploads-per-minute", "2", "--uploads-at-once", "1", "--proxy", THERE)
+    async with served(tmp_path / "registry", *options) as server:
+        named = [f"X-Forwarded-For: 203.0.113.{number}\r\n" for number in range(3)]
+        mine = [(await ask(server.url, ENTRIES, b"{", HERE, each)).status for each in named]
+        theirs = [(await ask(server.url, ENTRIES, b"{", THERE, each)).status for each in named]
+        assert (mine, theirs) == ([400, 400, 429], [400, 400, 400])
+        async with line(server.url, THERE) as one:
+            await one.begin(ENTRIES, 1, more="Expect: 100-continue\r\n")
+            assert b" 100 " in await one.reader.readuntil(b"\r\n\r\n")  # it reads the body: the place is taken
+            assert (await ask(server.url, ENTRIES, b"{", ELSEWHERE)).status == 503
+            await one.send(b"{")
+            assert (await one.answer()).status == 400
+        assert (await ask(server.url, CURRENT)).status == 200
 
 
 @pytest.fixture
