@@ -68,8 +68,7 @@ class Shelf:
             StoreError: the folder cannot be read or changed.
         """
         try:
-            files = (Path(folder) / name for folder, _, names in os.walk(self.root) for name in names)
-            drafts = [path for path in files if path.name.startswith(".") and path.name.endswith(_DRAFT)]
+            drafts = [path for path in self.root.rglob(f".*{_DRAFT}") if path.is_file()]
             for draft in drafts:
                 draft.unlink(missing_ok=True)
         except OSError as error:

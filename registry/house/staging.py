@@ -48,6 +48,18 @@ class Staging:
         self._door = TokenDoor(keys, MemoryTokens(), clock)
         self._clock = clock
 
+    async def check(self, namespace: str, token: str) -> None:
+        """Refuses whom ``stage`` would refuse for the token, before a wheel is taken; the token is not used by that.
+
+        Raises:
+            NotFound, Unauthenticated, Malformed, PlatformError: as ``stage``.
+        """
+        await asyncio.to_thread(self._door.look, token, self._trusted(namespace))
+
+    def _trusted(self, namespace: str) -> list[TrustedIssuer]:
+        issuers = self._registry.book.holding(namespace).owners.issuers
+        return [TrustedIssuer(item.url, item.audience, item.claims) for item in issuers]
+
     async def stage(self, namespace: str, token: str, wheel: bytes) -> Staged:
         """Keeps a wheel until an owner signs it.
 
@@ -59,10 +71,7 @@ class Staging:
             Refused: too much waits.
             PlatformError: the issuer does not answer.
         """
-        trusted = [
-            TrustedIssuer(item.url, item.audience, item.claims)
-            for item in self._registry.book.holding(namespace).owners.issuers
-        ]
+        trusted = self._trusted(namespace)
         claims = await asyncio.to_thread(self._door.admit, token, trusted)
         if not await self._registry.store.use_token(claims.id.hex(), claims.until):
             raise Unauthenticated("the token was used before: ask its issuer for a new one")

@@ -114,8 +114,8 @@ class TokenDoor:
     seen: SeenTokens
     clock: Clock
 
-    def admit(self, token: str, trusted: Sequence[TrustedIssuer]) -> Claims:
-        """Returns what a token says; from now on it is used.
+    def look(self, token: str, trusted: Sequence[TrustedIssuer]) -> Claims:
+        """Returns what a token says, which is not used by that.
 
         Args:
             token: in compact form.
@@ -124,7 +124,7 @@ class TokenDoor:
 
         Raises:
             Unauthenticated: nothing that is trusted fits; the message shows expected and received claims.
-            PlatformError: the issuer does not answer, or the use cannot be noted; retry is safe.
+            PlatformError: the issuer does not answer; retry is safe.
             Malformed: no token.
         """
         if not trusted:
@@ -135,7 +135,17 @@ class TokenDoor:
         if not fitting:
             verify_token(token, trusted[0], (), now)  # its issuer differs, so it refuses, and shows how
         keys = self.keys.keys(opened.issuer, opened.key)
-        return use_once(_first_fitting(token, fitting, keys, now), self.seen, now)
+        return _first_fitting(token, fitting, keys, now)
+
+    def admit(self, token: str, trusted: Sequence[TrustedIssuer]) -> Claims:
+        """Returns what a token says; from now on it is used.
+
+        Raises:
+            Unauthenticated: as ``look``, or it was used before.
+            PlatformError: as ``look``, or the use cannot be noted; retry is safe.
+            Malformed: no token.
+        """
+        return use_once(self.look(token, trusted), self.seen, self.clock.unix_seconds())
 
 
 def _first_fitting(token: str, trusted: Sequence[TrustedIssuer], keys: Sequence[TokenKey], now: int) -> Claims:

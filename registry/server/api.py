@@ -139,6 +139,7 @@ class Api:
         if scheme.casefold() != "bearer":
             raise Unauthenticated("expected the header Authorization: Bearer TOKEN")
         namespace = parse_name(request.path_params["namespace"], "namespace")
+        await self._staging.check(namespace, token)  # before 32 MiB are read
         staged = await self._staging.stage(namespace, token, await self._gate.read(request, MAX_WHEEL_BYTES))
         title = f"{namespace}/{staged.bundle.manifest.title}"
         measurement = staged.bundle.measurement.hex()

@@ -109,10 +109,23 @@ async def test_an_upload_that_is_cut_leaves_nothing(tmp_path: Path) -> None:
         assert at.house.registry.book.size == 3
 
 
-async def test_nobody_uploads_a_wheel_that_nothing_waits_for(tmp_path: Path) -> None:
+UNASKED: dict[str, tuple[str, str, str]] = {
+    f"PUT /api/v1/wheels/{'00' * 32}": ("", "not-found", "no release waits for the wheel"),
+    "POST /api/v1/staged/acme": ("Authorization: Bearer x\r\n", "unauthenticated", "the namespace trusts no issuer"),
+    "POST /api/v1/staged/nobodys": ("Authorization: Bearer x\r\n", "not-found", "nobodys"),
+    "POST /api/v1/usage": ("", "refused", "this registry counts no usage"),
+}
+
+
+@pytest.mark.parametrize("what", UNASKED)
+async def test_what_nobody_asked_for_is_refused_before_its_body(tmp_path: Path, what: str) -> None:
+    more, code, message = UNASKED[what]
+    method, _, path = what.partition(" ")
     async with scene(tmp_path, Limits()) as at, line(at.url) as one:
-        await one.begin(f"/api/v1/wheels/{'00' * 32}", MAX_WHEEL_BYTES, "PUT")  # and not a byte of it
-        assert (await one.answer()).error["code"] == "not-found"
+        await at.house.claim("acme", ALICE)
+        await one.begin(path, MAX_WHEEL_BYTES, method, more)  # and not a byte of it
+        error = (await one.answer()).error
+        assert (error["code"], message in error["message"]) == (code, True)
 
 
 async def test_places_are_bounded_in_all_and_for_each_address(tmp_path: Path) -> None:
