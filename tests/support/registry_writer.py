@@ -24,7 +24,7 @@ def _lose(steps: Steps, unsynced: str) -> None:
         os.truncate(unsynced, Path(unsynced).stat().st_size // 2)
     for path, before in steps.renamed.items():
         if before is None:
-            Path(path).unlink()
+            Path(path).unlink(missing_ok=True)
         else:
             Path(path).write_bytes(before)
 
