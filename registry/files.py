@@ -1,13 +1,14 @@
 """Files that appear whole or not at all, and stay: written beside their place, synced, renamed into it."""
 
 import os
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
 from fabric.core.errors import StoreError
 
+_DRAFT: Final = ".new"
 _MANY: Final = 32
 _THREADS: Final = 8
 
@@ -49,7 +50,7 @@ class Shelf:
         targets = {self.root / path: data for path, data in files.items()}
         try:
             for folder in {target.parent for target in targets}:
-                folder.mkdir(parents=True, exist_ok=True)
+                _make(folder)
             if len(targets) < _MANY:
                 _place(targets)
                 return
@@ -60,6 +61,20 @@ class Shelf:
         except OSError as error:
             raise _converted(Path(error.filename or self.root), error) from error
 
+    def sweep(self) -> int:
+        """Takes away drafts that a killed process left; returns how many. Nobody else may be writing here.
+
+        Raises:
+            StoreError: the folder cannot be read or changed.
+        """
+        try:
+            drafts = [path for path in self.root.rglob(f".*{_DRAFT}") if path.is_file()]
+            for draft in drafts:
+                draft.unlink(missing_ok=True)
+        except OSError as error:
+            raise _converted(Path(error.filename or self.root), error) from error
+        return len(drafts)
+
     def remove(self, path: str) -> None:
         """Takes a file away, if it is there; raises ``StoreError``."""
         try:
@@ -67,20 +82,10 @@ class Shelf:
         except OSError as error:
             raise _converted(self.root / path, error) from error
 
-    def keep_only(self, paths: Container[str]) -> None:
-        """Takes away every file but these; what a killed writer left half-written goes too; raises ``StoreError``."""
-        try:
-            found = [path for path in self.root.rglob("*") if path.is_file()]
-        except OSError as error:
-            raise _converted(self.root, error) from error
-        for path in (str(item.relative_to(self.root)) for item in found):
-            if path not in paths:
-                self.remove(path)
-
 
 def _place(targets: Mapping[Path, bytes]) -> None:
     for target, data in targets.items():
-        scratch = target.with_name(f".{target.name}.new")
+        scratch = target.with_name(f".{target.name}{_DRAFT}")
         try:
             with scratch.open("wb") as file:
                 file.write(data)
@@ -91,11 +96,23 @@ def _place(targets: Mapping[Path, bytes]) -> None:
             scratch.unlink(missing_ok=True)
             raise
     for folder in {target.parent for target in targets}:
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        _sync(folder)
+
+
+def _make(folder: Path) -> None:
+    """Makes a folder and those above it; a new name is durable when the folder that it is in was synced."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        _sync(each.parent)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _converted(path: Path, error: OSError) -> StoreError:

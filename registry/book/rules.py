@@ -42,6 +42,12 @@ class Unsigned(Refused):
     code = "unsigned"
 
 
+class Overtaken(Refused):
+    """An entry of a registry whose number was given to another meanwhile: sign it again with the next one."""
+
+    code = "overtaken"
+
+
 @dataclass(frozen=True)
 class _Case:
     """An entry before the rules of its kind.
@@ -84,6 +90,7 @@ def check(book: Book, entry: Entry) -> None:
 
     Raises:
         Malformed: a signature does not hold, or a name is none.
+        Overtaken: its number is not the namespace's next.
         Refused: the rules forbid it; the message says which and what it takes.
         NotFound: it speaks of something that is not there.
     """
@@ -92,7 +99,7 @@ def check(book: Book, entry: Entry) -> None:
     if not book.is_next(entry):
         holding = book.holdings.get(entry.namespace)
         number = holding.sequence if holding else 0
-        raise Refused(
+        raise Overtaken(
             f"{entry.kind}: namespace {entry.namespace!r} has {number} entries, this one is signed as number"
             f" {entry.sequence}: somebody else was faster, or it was logged before; read the namespace again, then sign"
         )

@@ -16,7 +16,7 @@ from registry.book.entry import Entry
 from registry.cli.common import show
 from registry.cli.files import read_wheel
 from registry.client.api import Api, Told
-from registry.house.registry import check_wheel
+from registry.house.wheels import check_wheel
 from registry.publish import Publisher, sign_publication
 from registry.tuf.keys import Key
 
@@ -86,7 +86,7 @@ def look_at_staged(api: Api, digest: str, staged: tuple[str, JsonObject], own: P
 
     def bring(key: Key) -> Told:
         release = Release(sign_publication(bundle, Publisher(key.private)), len(data), provenance=provenance)
-        return api.submit(api.make(namespace, release, [key]), data)
+        return api.enter(namespace, release, [key], data)
 
     ref = f"{namespace}/{bundle.manifest.title}"
     shown = {"ref": ref, "measurement": bundle.measurement.hex(), "staged by": _claims(provenance)}

@@ -23,6 +23,7 @@ from registry.client.transport import Web, open_location
 from registry.client.trusted import Trusted
 from registry.files import Shelf
 from registry.house.founding import DATABASE, rotate_online, rotate_root
+from registry.house.lock import locked
 from registry.house.store import open_store
 from registry.log.paths import CHECKPOINT
 from registry.log.tree import read_entries, root_of
@@ -115,7 +116,13 @@ def restore_database(folder: Path, source: str, database: str) -> None:
     Raises:
         VerificationError: the published log is not signed by this registry's key, or its entries are others.
         ConfigError: the database has a log already.
+        Refused: a process works on the registry.
     """
+    with locked(folder):
+        _restore(folder, source, database)
+
+
+def _restore(folder: Path, source: str, database: str) -> None:
     place = open_location(source)
 
     def read(path: str, limit: int) -> bytes:

@@ -41,7 +41,7 @@ def publish_served(wheel: Path, namespace: str, key: Path, how: tuple[str, bool]
     own = open_own_key(key)
     body = Release(sign_publication(bundle, Publisher(own.private)), len(data), staged)
     api = api_for(namespace, to)
-    outcome = api.submit(api.make(namespace, body, [own]), data, *wheels_beside(wheel, bundle).values())
+    outcome = api.enter(namespace, body, [own], data, *wheels_beside(wheel, bundle).values())
     ref = f"{namespace}/{bundle.manifest.title}"
     told(outcome, as_json=as_json, done="published", ref=ref, measurement=bundle.measurement.hex())
 
@@ -55,7 +55,7 @@ def _list_service(data: bytes, namespace: str, key: Path, to: str, *, as_json: b
     service = read_data_service(data)
     api = api_for(namespace, to)
     body = Service(service.name, service.version, canonical.decode_object(data))
-    outcome = api.submit(api.make(namespace, body, [open_own_key(key)]))
+    outcome = api.enter(namespace, body, [open_own_key(key)])
     told(outcome, as_json=as_json, done="listed", ref=f"{namespace}/{service.title}")
 
 

@@ -68,13 +68,26 @@ def serve(
     policy: Annotated[
         Path | None, typer.Option("--policy", help="Count records as usage whose proofs hold under this policy.")
     ] = None,
+    per_minute: Annotated[
+        int, typer.Option("--uploads-per-minute", min=0, help="Of one address; 0 bounds them not. Reads have no bound.")
+    ] = 120,
+    at_once: Annotated[
+        int, typer.Option("--uploads-at-once", min=1, help="Of all addresses; one has a quarter of the places.")
+    ] = 16,
+    proxy: Annotated[
+        str,
+        typer.Option("--proxy", help="Address of the proxy whose X-Forwarded-For counts; by default nobody's."),
+    ] = "",
 ) -> None:
     """Serve a registry: static files, API and pages; renew what expires."""
     from fabric.gateway.logs import log_to_stderr
+    from registry.server.limits import Limits
     from registry.server.run import Anchoring, Serving, run
 
     log_to_stderr()
-    run(Serving(folder, (host, port), database, lifetime, Anchoring(fabric, anchor_binding, anchor_seconds), policy))
+    anchoring = Anchoring(fabric, anchor_binding, anchor_seconds)
+    limits = Limits(per_minute=per_minute, at_once=at_once, at_once_each=-(-at_once // 4))
+    run(Serving(folder, (host, port), database, lifetime, anchoring, policy, limits, proxy))
 
 
 @app.command("trust")

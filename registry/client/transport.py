@@ -26,6 +26,7 @@ _READ_SECONDS: Final = 10.0
 _CHUNK: Final = 65_536
 _LOOPBACK: Final = frozenset(("127.0.0.1", "localhost", "::1"))
 _OK, _NOT_FOUND = 200, 404
+_UNSENT: Final = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 
 
 class Source(Protocol):
@@ -125,7 +126,7 @@ class Web:
                 finally:
                     answer.close()
         except urllib3.exceptions.HTTPError as error:
-            raise StoreError(f"{url}: no answer ({type(error).__name__}); is the registry up?") from error
+            raise StoreError(f"{url}: {_unanswered(method, error)}") from error
 
     def _receive(self, answer: urllib3.BaseHTTPResponse, limit: int, url: str) -> bytes:
         encoding = answer.headers.get("Content-Encoding", "identity")
@@ -165,6 +166,17 @@ class Fetcher(FetcherInterface):
         """Downloads no more than a file may have, and a chunk."""
         self._limit = max_length
         return super().download_bytes(url, max_length)
+
+
+def _unanswered(method: str, error: urllib3.exceptions.HTTPError) -> str:
+    """Says what is known of a request that got no answer."""
+    name = type(error).__name__
+    if method == "GET" or isinstance(error, _UNSENT):
+        return f"no answer ({name}); is the registry up?"
+    return (
+        f"no answer ({name}): the connection ended while this was brought, so the registry took it or did not;"
+        " do the same again, which is safe: nothing is taken twice"
+    )
 
 
 def _within(data: bytes, limit: int, place: str) -> bytes:

@@ -5,7 +5,6 @@ the ceremony holds the offline keys and is to be taken away; ``root.json`` in it
 from the registry.
 """
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,11 +14,12 @@ from typing import Final
 from tuf.api.metadata import Metadata, Targets
 
 from fabric.core.clock import Clock
-from fabric.core.errors import ConfigError, Refused
+from fabric.core.errors import ConfigError
 from fabric.core.ids import sha256
 from registry.book.bodies import Claim, Owners
 from registry.book.entry import ROOT, Entry, Leaf
 from registry.files import Shelf
+from registry.house.lock import locked
 from registry.house.publisher import STANDING_SECONDS, OnlineKeys, Publisher
 from registry.house.registry import Admit, Registry
 from registry.house.store import open_store
@@ -87,7 +87,13 @@ def rotate_online(folder: Path, offline: Path, threshold: int, clock: Clock, rol
 
     Raises:
         ConfigError: the offline keys are not there, or not the registry's.
+        Refused: a process works on the registry, which would go on signing with the old keys.
     """
+    with locked(folder):
+        return _rotate_online(folder, offline, threshold, clock, roles)
+
+
+def _rotate_online(folder: Path, offline: Path, threshold: int, clock: Clock, roles: tuple[str, ...]) -> Pins:
     public = Shelf(folder / "public")
     present = {name: open_key(folder / "keys" / f"{name}.key") for name in ONLINE}
     fresh = {
@@ -111,7 +117,13 @@ def rotate_root(folder: Path, offline: Path, new: Path, threshold: int, clock: C
 
     Raises:
         ConfigError: the old keys are not there or too few, or new ones are there already.
+        Refused: a process works on the registry.
     """
+    with locked(folder):
+        _rotate_root(folder, offline, new, threshold, clock)
+
+
+def _rotate_root(folder: Path, offline: Path, new: Path, threshold: int, clock: Clock) -> None:
     public = Shelf(folder / "public")
     old_root, old_targets = _newest(public, "root"), _newest(public, "targets")
     old_keys = open_keys(offline, "root")
@@ -135,19 +147,12 @@ def open_house(
 
     Raises:
         ConfigError: there is none, or its keys are not those that its metadata names.
-        Refused: another process has it open.
+        Refused: another process works on it.
         StoreError: the database cannot be opened.
     """
-    public = folder / "public"
-    if not public.is_dir():
-        raise ConfigError(f"{folder}: no registry; `cryptlet registry init {folder}` makes one")
-    with (folder / ".lock").open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise Refused(f"{folder}: another process serves this registry") from error
+    with locked(folder):
         keys = OnlineKeys(*(open_key(folder / "keys" / f"{name}.key") for name in ONLINE))
-        publisher = Publisher(Shelf(public), keys, clock, lifetime)
+        publisher = Publisher(Shelf(folder / "public"), keys, clock, lifetime)
         yield Registry(open_store(database or folder / DATABASE), publisher, clock, admit)
 
 

@@ -68,7 +68,7 @@ class Publisher:
         self._log.extend(leaves[since:])
         self._log.emit(0 if new is None else since)
         made = records(book, leaves, new)
-        self.tuf.publish(made)
+        self.tuf.publish(made, is_all=new is None)
         self._put_standings(book, None if new is None else [path for path in made if path.startswith("bundles/")])
 
     def renew(self, book: Book) -> None:

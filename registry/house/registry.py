@@ -5,26 +5,26 @@ it has. What is still lacking, a signature or the wheel file, makes it wait (``P
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
-from fabric.bundles.bundle import Bundle, read_bundle
-from fabric.bundles.lock import check_contents, take_wheels
+from fabric.bundles.bundle import Bundle
 from fabric.core import canonical
 from fabric.core.clock import Clock
-from fabric.core.errors import NotFound, Refused, StoreError
-from fabric.core.ids import Digest, Measurement, sha256
+from fabric.core.errors import Malformed, NotFound, Refused, StoreError
+from fabric.core.ids import Digest, Measurement
 from registry.book.bodies import Release
 from registry.book.book import Book
 from registry.book.entry import Entry, Leaf, decode_entry, decode_leaf
 from registry.book.replay import apply, replay
-from registry.book.rules import Unsigned, check
+from registry.book.rules import Overtaken, Unsigned, check
 from registry.files import Shelf
 from registry.house.catalogue import Catalogue
 from registry.house.publisher import Publisher
 from registry.house.store import Pending, Store
-from registry.records import check_room, wheel_path
+from registry.house.wheels import WheelRoom
+from registry.records import check_room
 
 WAIT_SECONDS: Final = 7 * 86_400
 """How long something may wait before it is forgotten."""
@@ -33,6 +33,7 @@ MAX_OF_NAMESPACE: Final = 50
 """How much of that may be one namespace's, so that none takes the room of the others."""
 MAX_CLAIMS: Final = 200
 
+_T = TypeVar("_T")
 Admit = Callable[[Book, Entry], None]
 """The registry's own policy above the rules of the log, such as names that look like others; raises ``Refused``."""
 
@@ -61,7 +62,7 @@ class Registry:
         book: what the log says.
         leaves: the log.
         publisher: the static files.
-        staged: wheel files whose release is not logged yet.
+        wheels: the wheel files.
         usage: how many anchored records were shown, by bundle and ledger, as of ``usage_until``, Unix seconds.
     """
 
@@ -71,11 +72,11 @@ class Registry:
         self.book = Book(publisher.tuf.pins.origin)
         self.leaves: list[bytes] = []
         self.store: Final = store
-        self.staged: Final = Shelf(publisher.shelf.root.parent / "staged")
+        self.wheels: Final = WheelRoom(publisher.shelf, Shelf(publisher.shelf.root.parent / "staged"))
         self._clock = clock
         self._admit = admit
         self._turn = asyncio.Lock()
-        self._is_whole = self._is_swept = False
+        self._is_whole = False
         self.usage: dict[Measurement, dict[str, int]] = {}
         self.usage_until = 0
         self._positions: dict[str, list[int]] = {}
@@ -101,17 +102,37 @@ class Registry:
         for position, leaf in enumerate(map(decode_leaf, self.leaves)):
             self._positions.setdefault(leaf.entry.namespace, []).append(position)
         self._descriptions |= await self.store.descriptions()
+        await asyncio.to_thread(self._sweep, await self.store.pending())
         await self.refresh()
+
+    def _sweep(self, waiting: list[Pending]) -> None:
+        """Takes away what a killed process left unfinished, and wheels that nothing waits for."""
+        for shelf in (self.publisher.shelf, self.wheels.staged):
+            shelf.sweep()
+        self.wheels.sweep(waiting)
 
     async def refresh(self) -> None:
         """Renews what expires, and publishes what an earlier round could not; raises ``StoreError``."""
-        async with self._turn:
-            await self._publish(None if not self._is_whole else [])
+        await self._alone(self._renew)
+        self.usage, self.usage_until = await self.store.usage(), self._clock.unix_seconds()
+
+    async def _renew(self) -> None:
+        await self._publish(None if not self._is_whole else [])
         now = self._clock.unix_seconds()
-        if await self.store.prune(now - WAIT_SECONDS, now) or not self._is_swept:
+        if await self.store.prune(now - WAIT_SECONDS, now):
+            await asyncio.to_thread(self.wheels.sweep, await self.store.pending())
+
+    async def _alone(self, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Runs work with nothing beside it, and to its end, although whoever asked for it was cancelled meanwhile.
+
+        A thread that writes files cannot be stopped: it must not go on while the next server begins.
+        """
+
+        async def turn() -> _T:
             async with self._turn:
-                await self._sweep()
-        self.usage, self.usage_until = await self.store.usage(), now
+                return await work()
+
+        return await asyncio.shield(asyncio.ensure_future(turn()))
 
     async def submit(self, entry: Entry) -> Outcome:
         """Logs an entry, or keeps it waiting.
@@ -122,14 +143,15 @@ class Registry:
             NotFound: it speaks of something that is not there.
             StoreError: the database or the disk did not take it. Where the text says that it is logged, it is.
         """
-        async with self._turn:
-            return await self._submit(entry)
+        return await self._alone(lambda: self._submit(entry))
 
     async def _submit(self, entry: Entry) -> Outcome:
         position = await self.store.position_of(entry.digest)
         if position is None:
             position = self._published(entry)
         if position is not None:
+            if not self._is_whole:  # who repeats what the disk did not take finds it published
+                await self._show(position, None)
             return Outcome(entry.digest, position)
         entry = await self._joined(entry)
         lacks = ""
@@ -137,10 +159,13 @@ class Registry:
             check(self.book, entry)
         except Unsigned as error:
             lacks = str(error)
+        except Overtaken:
+            await self.store.drop_pending(entry.digest)  # its number was given to another: it can never be logged
+            raise
         self._admit(self.book, entry)
         check_room(self.book, self.leaves, entry)
-        files = await asyncio.to_thread(self._files_of, entry)
-        missing = next((digest for digest in files if not self._has_wheel(digest)), None)
+        files = await asyncio.to_thread(self.wheels.files_of, entry)
+        missing = next((digest for digest in files if not self.wheels.has(digest)), None)
         if lacks or missing:
             await self._keep(entry, missing or next(iter(files), None))
             return Outcome(entry.digest, None, lacks or f"the wheel file {missing.hex() if missing else ''}", missing)
@@ -168,26 +193,6 @@ class Registry:
         now = self._clock.unix_seconds()
         await self.store.put_pending(Pending(entry.digest, "entry", entry.namespace, body, wheel, now))
 
-    async def stage(self, item: Pending, wheel: bytes, token: tuple[str, int]) -> bool:
-        """Keeps a wheel that a token brought.
-
-        Args:
-            item: how it waits.
-            wheel: the file.
-            token: its name, and the last second in which it could be used.
-
-        Returns:
-            False where the token was used for something else.
-
-        Raises:
-            Refused: too much waits.
-            StoreError: it was not kept, and the token is not used.
-        """
-        async with self._turn:
-            await self._check_room(item.digest, item.namespace)
-            self.staged.put(wheel_path(sha256(wheel)), wheel)
-            return await self.store.stage(item, *token)
-
     async def _check_room(self, digest: Digest, namespace: str) -> None:
         """Bounds what waits: claims, which anybody may make, take no room from owners, nor owners from each other."""
         waiting = await self.store.pending()
@@ -203,35 +208,28 @@ class Registry:
             if count >= limit:
                 raise Refused(f"{limit} {name} wait already, each for a week at most: try again later")
 
-    async def _sweep(self) -> None:
-        """Takes away the wheel files that nothing waits for any more."""
-        waiting = await self.store.pending()
-        kept = {item.wheel for item in waiting if item.wheel}
-        for item in waiting:
-            if item.kind == "entry":
-                kept |= {*await asyncio.to_thread(self._files_of, decode_entry(item.body))}
-        await asyncio.to_thread(self.staged.keep_only, {wheel_path(digest) for digest in kept})
-        self._is_swept = True
-
     async def _append(self, entry: Entry, files: list[Digest]) -> int:
-        for digest in files:
-            self._show_wheel(digest)
+        await asyncio.to_thread(self.wheels.show, files)
         leaf = Leaf(entry, max(self._clock.unix_seconds(), self.book.logged))
         position = self.book.size
-        for item in await self.store.pending():
-            if item.kind != "entry" and item.wheel in files:
-                await self.store.drop_pending(item.digest)  # an owner signed what a token had brought
-        await self.store.append(position, entry.digest, leaf.encoded)
+        waiting = await self.store.pending()
+        # An owner signed what a token had brought. Both end in one step: a kill between them would lose it for both.
+        brought = [item.digest for item in waiting if item.kind != "entry" and item.wheel in files]
+        await self.store.append(position, entry.digest, leaf.encoded, brought)
         self.leaves.append(leaf.encoded)
         self._positions.setdefault(entry.namespace, []).append(position)
         apply(self.book, leaf)  # on the loop, where the API reads: no reader sees half of an entry
+        await self._show(position, [leaf])
+        return position
+
+    async def _show(self, position: int, new: list[Leaf] | None) -> None:
+        """Publishes what is logged."""
         try:
-            await self._publish([leaf])
+            await self._publish(new)
         except StoreError as error:
             raise StoreError(
                 f"logged at position {position}; it is published as soon as the disk takes it: {error}"
             ) from error
-        return position
 
     async def _publish(self, new: list[Leaf] | None) -> None:
         """Publishes everything, new leaves, or, of none, renews."""
@@ -243,7 +241,10 @@ class Registry:
         self._is_whole = True
 
     async def take_wheel(self, digest: Digest, data: bytes) -> Outcome:
-        """Takes in the wheel file that a release waits for.
+        """Takes in the wheel file that a release waits for, or several do.
+
+        Returns:
+            What became of the newest of them that the file fits.
 
         Raises:
             NotFound: no release waits for it.
@@ -251,86 +252,68 @@ class Registry:
             Refused: it is not the file that the release names.
             StoreError: as ``submit``.
         """
-        async with self._turn:
-            waiting = [item for item in await self.store.pending() if item.wheel == digest and item.kind == "entry"]
-            if not waiting:
-                raise NotFound(f"no release waits for the wheel {digest.hex()}: submit the release first")
-            entry = decode_entry(waiting[0].body)
-            bundle = await asyncio.to_thread(self._check_file, entry, digest, data)
-            self.staged.put(wheel_path(digest), data)
-            line = bundle.manifest.project.cryptlet.description
-            await self.store.describe(bundle.measurement, line)
-            self._descriptions[bundle.measurement] = line
-            return await self._submit(entry)
+        return await self._alone(lambda: self._take_wheel(digest, data))
+
+    async def _take_wheel(self, digest: Digest, data: bytes) -> Outcome:
+        waiting = await self.waiting_for(digest)
+        outcomes: list[Outcome] = []
+        for item in waiting:  # oldest first; one that lies or comes too late bars none of the others
+            try:
+                outcomes.append(await self._take_for(decode_entry(item.body), digest, data))
+            except (Malformed, Refused, NotFound):
+                if item is waiting[-1] and not outcomes:
+                    raise
+        return outcomes[-1]
+
+    async def waiting_for(self, digest: Digest) -> list[Pending]:
+        """Returns the releases that wait for a wheel file, oldest first; raises ``NotFound``."""
+        waiting = [item for item in await self.store.pending() if item.wheel == digest and item.kind == "entry"]
+        if not waiting:
+            raise NotFound(f"no release waits for the wheel {digest.hex()}: submit the release first")
+        return waiting
+
+    async def _take_for(self, entry: Entry, digest: Digest, data: bytes) -> Outcome:
+        bundle = await asyncio.to_thread(self.wheels.check, entry, digest, data)
+        await asyncio.to_thread(self.wheels.keep, digest, data)
+        await self._describe(bundle)
+        return await self._submit(entry)
+
+    async def stage(self, item: Pending, bundle: Bundle, data: bytes, token: tuple[str, int]) -> bool:
+        """Keeps a wheel that a token brought, and then the word that it waits for an owner.
+
+        Args:
+            item: how it waits.
+            bundle: what the wheel holds.
+            data: the wheel file.
+            token: its name, and the last second in which it could be used.
+
+        Returns:
+            False where the token was used for something else.
+
+        Raises:
+            Refused: too much waits.
+            StoreError: it was not kept, and the token is not used.
+        """
+
+        async def work() -> bool:
+            await self._check_room(item.digest, item.namespace)
+            await asyncio.to_thread(self.wheels.keep, bundle.wheel_digest, data)
+            await self._describe(bundle)
+            return await self.store.stage(item, *token)
+
+        return await self._alone(work)
+
+    async def _describe(self, bundle: Bundle) -> None:
+        line = bundle.manifest.project.cryptlet.description
+        await self.store.describe(bundle.measurement, line)
+        self._descriptions[bundle.measurement] = line
 
     async def count(self, intent: Digest, measurement: Measurement, ledger: str) -> None:
         """Counts an anchored record of a bundle; a repeat changes nothing."""
         await self.store.note_usage(intent, measurement, ledger)
         self.usage, self.usage_until = await self.store.usage(), self._clock.unix_seconds()
 
-    def staged_wheel(self, digest: Digest) -> bytes:
-        """Returns a wheel file that waits; raises ``NotFound``."""
-        data = self.staged.read(wheel_path(digest))
-        if data is None:
-            raise NotFound(f"no wheel {digest.hex()} waits here")
-        return data
-
-    def _has_wheel(self, digest: Digest) -> bool:
-        return self.staged.has(wheel_path(digest)) or self.publisher.shelf.has(wheel_path(digest))
-
-    def _show_wheel(self, digest: Digest) -> None:
-        data = self.staged.read(wheel_path(digest))
-        if data is not None:
-            self.publisher.shelf.put(wheel_path(digest), data)
-            self.staged.remove(wheel_path(digest))
-
-    def _files_of(self, entry: Entry) -> list[Digest]:
-        """Returns the wheel files of a release: its own, and, once that is here, those that it locks."""
-        if not isinstance(entry.body, Release):
-            return []
-        own = entry.body.publication.wheel
-        bundle = self._read_own(entry.body)
-        return [own, *(item.digest for item in bundle.manifest.project.dependencies)] if bundle else [own]
-
-    def _read_own(self, body: Release) -> Bundle | None:
-        path = wheel_path(body.publication.wheel)
-        data = self.staged.read(path) or self.publisher.shelf.read(path)
-        return read_bundle(data) if data is not None else None
-
-    def _check_file(self, entry: Entry, digest: Digest, data: bytes) -> Bundle:
-        """Returns the bundle that a file belongs to: its own wheel, or one that it locks."""
-        body = entry.body
-        if not isinstance(body, Release):
-            raise Refused("the entry that waits for this wheel is no release")
-        bundle = self._read_own(body)
-        if bundle is None or digest == body.publication.wheel:
-            return check_wheel(body, digest, data)
-        project = bundle.manifest.project
-        locked = [item for item in project.dependencies if item.digest == digest]
-        check_contents(locked, take_wheels(locked, [data], project.source.package))
-        return bundle
-
     async def aclose(self) -> None:
-        """Closes the database; idempotent."""
-        await self.store.aclose()
-
-
-def check_wheel(body: object, digest: Digest, data: bytes) -> Bundle:
-    """Returns the bundle that a release speaks of.
-
-    Raises:
-        Malformed: it is no bundle.
-        Refused: it is another one.
-    """
-    if not isinstance(body, Release):
-        raise Refused("the entry that waits for this wheel is no release")
-    if sha256(data) != digest or len(data) != body.size:
-        raise Refused(f"expected {body.size} bytes of SHA-256 {digest.hex()}, got {len(data)} of {sha256(data).hex()}")
-    bundle = read_bundle(data)
-    identity, publication = bundle.manifest.project.cryptlet, body.publication
-    said = (publication.name, publication.version, publication.kind, publication.measurement)
-    if said != (identity.name, identity.version, identity.kind, bundle.measurement):
-        raise Refused(
-            f"the release speaks of {publication.name}@{publication.version}, the file is {bundle.manifest.title}"
-        )
-    return bundle
+        """Waits for what has begun, and closes the database; idempotent."""
+        async with self._turn:
+            await self.store.aclose()

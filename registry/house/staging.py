@@ -70,10 +70,8 @@ class Staging:
             Malformed: no token.
             PlatformError: the issuer does not answer.
         """
-        trusted = [
-            TrustedIssuer(item.url, item.audience, item.claims)
-            for item in self._registry.book.holding(namespace).owners.issuers
-        ]
+        issuers = self._registry.book.holding(namespace).owners.issuers
+        trusted = [TrustedIssuer(item.url, item.audience, item.claims) for item in issuers]
         claims = await asyncio.to_thread(self._door.admit, token, trusted)
         return Admitted(namespace, claims, _provenance(claims, trusted))
 
@@ -90,7 +88,7 @@ class Staging:
         body = canonical.encode(_body(admitted, bundle, len(wheel)))
         now = self._clock.unix_seconds()
         item = Pending(sha256(body), STAGED, admitted.namespace, body, bundle.wheel_digest, now)
-        if not await self._registry.stage(item, wheel, (admitted.claims.id.hex(), admitted.claims.until)):
+        if not await self._registry.stage(item, bundle, wheel, (admitted.claims.id.hex(), admitted.claims.until)):
             raise Unauthenticated("the token was used before (its jti is known): ask its issuer for a new one")
         return Staged(item.digest, bundle, admitted.provenance)
 

@@ -93,8 +93,8 @@ class Store:
         query = select(_LEAVES.c.position).where(_LEAVES.c.digest == digest)
         return await self._database.read(lambda connection: connection.execute(query).scalar())
 
-    async def append(self, position: int, digest: Digest, leaf: bytes) -> None:
-        """Adds the log's next leaf, and ends the wait for it; durable when this returns.
+    async def append(self, position: int, digest: Digest, leaf: bytes, ended: Sequence[Digest] = ()) -> None:
+        """Adds the log's next leaf, and ends the wait for it and for others; durable when this returns, or nothing is.
 
         Raises:
             Conflict: the position or the entry is there already.
@@ -108,7 +108,7 @@ class Store:
                     f"the log has {size} leaves, not {position}: another server writes it; restart this one"
                 )
             connection.execute(insert(_LEAVES).values(position=position, digest=digest, leaf=leaf))
-            connection.execute(delete(_PENDING).where(_PENDING.c.digest == digest))
+            connection.execute(delete(_PENDING).where(_PENDING.c.digest.in_([digest, *ended])))
 
         await self._database.write(work)
 
@@ -139,12 +139,13 @@ class Store:
         """Forgets what has waited since before a time, and tokens that have expired; Unix seconds.
 
         Returns:
-            How many waited for too long.
+            How many that waited were forgotten.
         """
 
         def work(connection: Connection) -> int:
+            forgotten = connection.execute(delete(_PENDING).where(_PENDING.c.created < before)).rowcount
             connection.execute(delete(_TOKENS).where(_TOKENS.c.expires < now))
-            return connection.execute(delete(_PENDING).where(_PENDING.c.created < before)).rowcount
+            return forgotten
 
         return await self._database.write(work)
 

@@ -1,4 +1,4 @@
-"""Answers: JSON, and errors as JSON with the platform's codes; bodies bounded while they arrive."""
+"""Answers: JSON, and errors as JSON with the platform's codes."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import structlog
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from fabric.core import canonical
@@ -21,7 +21,8 @@ from fabric.core.errors import (
     Unauthenticated,
     VerificationError,
 )
-from registry.book.rules import Unsigned
+from registry.book.rules import Overtaken, Unsigned
+from registry.busy import Busy, TooOften, TooSlow
 from registry.faults import noted
 from registry.server.shapes import META, Answer, Failure, Fault
 
@@ -69,8 +70,23 @@ REFUSALS: Final = (
         {"WWW-Authenticate": "Bearer"},
     ),
     Refusal(422, VerificationError, (VerificationError.code,), "A check of what was sent did not hold."),
-    Refusal(409, Refused, (Refused.code, Unsigned.code), "The rules, or what is there already, forbid it."),
-    Refusal(503, PlatformError, (PlatformError.code, StoreError.code), "Not just now; it is safe to repeat."),
+    Refusal(
+        409,
+        Refused,
+        (Refused.code, Unsigned.code, Overtaken.code),
+        "The rules, or what is there already, forbid it.",
+    ),
+    Refusal(
+        408,
+        TooSlow,
+        (TooSlow.code,),
+        "The body stopped or came too slowly; nothing of it was taken, it is safe to repeat.",
+        {"Connection": "close"},  # what is left of the body is not waited for
+    ),
+    Refusal(429, TooOften, (TooOften.code,), "Too much from one address; safe to repeat after Retry-After seconds."),
+    Refusal(
+        503, PlatformError, (PlatformError.code, StoreError.code, Busy.code), "Not just now; it is safe to repeat."
+    ),
     Refusal(FAULT, FabricError, (FabricError.code,), "A fault of the registry's own; its log holds the cause."),
 )
 """The first whose kind fits an error; statuses in the API's description are these."""
@@ -100,25 +116,6 @@ def guarded(endpoint: Endpoint) -> Endpoint:
     return inner
 
 
-async def read_body(request: Request) -> bytes:
-    """Returns a request's body.
-
-    Raises:
-        Oversize: it has more bytes than its operation takes; as soon as that is seen.
-        Malformed: the caller went away before its end.
-    """
-    limit: int = request.state.body_limit
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise Oversize(f"the body has more than {limit} bytes")
-    except ClientDisconnect as error:
-        raise Malformed("body", "the connection ended before it was whole") from error
-    return bytes(body)
-
-
 def no_route(request: Request, error: HTTPException) -> Response:
     """Answers what no route takes; the router says 404 or 405."""
     path = request.scope["path"][:MAX_SHOWN]
@@ -137,7 +134,8 @@ def _refusal(request: Request, error: Exception) -> Response:
         return _told(noted(error, path), FAULT)
     if row.status != NOT_FOUND:  # readers look for the next root at every refresh
         _log.info("refused", path=path, code=error.code)
-    return _told(error, row.status, row.headers)
+    wait = error.wait_seconds if isinstance(error, Busy) else 0
+    return _told(error, row.status, {**row.headers, **({"Retry-After": str(wait)} if wait else {})})
 
 
 def _told(error: FabricError, status: int, headers: Mapping[str, str] | None = None) -> Response:

@@ -20,7 +20,8 @@ from registry.house.staging import Staging
 from registry.house.store import Pending
 from registry.names import parse_name
 from registry.server import shapes
-from registry.server.answers import BYTES, answer, read_body
+from registry.server.answers import BYTES, answer
+from registry.server.limits import Gate
 from registry.server.shapes import MAX_QUERY, META, PAGE
 
 if TYPE_CHECKING:
@@ -32,11 +33,12 @@ ACCEPTED: Final = 202
 class Api:
     """The endpoints over one registry; ``registry.server.operations`` says where each of them is."""
 
-    def __init__(self, registry: Registry, staging: Staging, policy: Policy | None) -> None:
-        """Takes the registry, who takes in what tokens bring, and whose anchored records count as usage."""
+    def __init__(self, registry: Registry, staging: Staging, policy: Policy | None, gate: Gate) -> None:
+        """Takes the registry, who takes in what tokens bring, whose anchored records count as usage, and the limits."""
         self._registry = registry
         self._staging = staging
         self._policy = policy
+        self.gate: Final = gate
 
     async def front(self, _: Request) -> Response:
         """Says which log this is and how long it is."""
@@ -101,17 +103,19 @@ class Api:
         item = await self._waiting(request)
         if item.wheel is None:
             raise NotFound(f"{item.digest.hex()} waits for no wheel")
-        return Response(self._registry.staged_wheel(item.wheel), media_type=BYTES)
+        data = await asyncio.to_thread(self._registry.wheels.read_waiting, item.wheel)
+        return Response(data, media_type=BYTES)
 
     async def submit(self, request: Request) -> Response:
         """Takes in a signed entry."""
-        entry = decode_entry(await read_body(request))
+        entry = decode_entry(await self.gate.read(request))
         return _outcome(await self._registry.submit(entry))
 
     async def take_wheel(self, request: Request) -> Response:
         """Takes in the wheel file that a release waits for."""
         digest = Digest(parse_word(request.path_params["digest"], "digest"))
-        return _outcome(await self._registry.take_wheel(digest, await read_body(request)))
+        await self._registry.waiting_for(digest)  # before a byte of the file is taken
+        return _outcome(await self._registry.take_wheel(digest, await self.gate.read(request)))
 
     async def stage(self, request: Request) -> Response:
         """Takes in a wheel from whoever holds a token that the namespace trusts; an owner signs it later."""
@@ -120,7 +124,7 @@ class Api:
             raise Unauthenticated("expected the header Authorization: Bearer TOKEN")
         namespace = parse_name(request.path_params["namespace"], "namespace")
         admitted = await self._staging.admit(namespace, token)  # before a byte of the file is taken
-        staged = await self._staging.stage(admitted, await read_body(request))
+        staged = await self._staging.stage(admitted, await self.gate.read(request))
         title = f"{namespace}/{staged.bundle.manifest.title}"
         measurement = staged.bundle.measurement.hex()
         value = shapes.Staged(meta=META, digest=staged.digest.hex(), ref=title, measurement=measurement)
@@ -130,7 +134,7 @@ class Api:
         """Counts an anchored record, shown by its proof, under the policy of this registry's operator; once."""
         if self._policy is None:
             raise Refused("this registry counts no usage: its operator names a policy with `serve --policy`")
-        data = await read_body(request)
+        data = await self.gate.read(request)
         verified = await asyncio.to_thread(verify, data, self._policy, load_kind)
         record = verified.proof.record
         item = self._registry.book.listing(record.measurement)

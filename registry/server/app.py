@@ -20,6 +20,7 @@ from registry.identity.issuer_keys import IssuerKeys
 from registry.pages.app import Pages
 from registry.server import answers
 from registry.server.api import Api
+from registry.server.limits import Gate, Limits
 from registry.server.operations import routes
 from registry.server.shelf import BookShelf
 from registry.server.static import ROOMS, static_routes
@@ -36,6 +37,7 @@ def make_app(
     *,
     is_local: bool = False,
     policy: Policy | None = None,
+    gate: Gate | None = None,
 ) -> Starlette:
     """Returns the application over a loaded registry.
 
@@ -44,6 +46,7 @@ def make_app(
         refresh_seconds: how often it renews what expires.
         is_local: whether it is for this machine alone, so that issuers of tokens may be on it too.
         policy: whose anchored records are counted as usage; None counts none.
+        gate: lets uploads in; by default with the limits that ``cryptlet registry serve`` has by default.
     """
 
     @asynccontextmanager
@@ -59,7 +62,8 @@ def make_app(
     clock = SystemClock()
     files = static_routes(registry.publisher.shelf.root)
     pages = Pages(BookShelf(registry), registry.book.origin)
-    api = Api(registry, Staging(registry, IssuerKeys(clock, loopback=is_local), clock), policy)
+    staging = Staging(registry, IssuerKeys(clock, loopback=is_local), clock)
+    api = Api(registry, staging, policy, gate or Gate(Limits(), clock))
 
     async def no_route(request: Request, error: Exception) -> Response:
         """Answers programs and people each in their way; nothing but the router raises this error."""

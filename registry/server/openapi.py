@@ -30,7 +30,6 @@ _SCHEMES: Final[JsonObject] = {
         "description": "An OpenID Connect token of an issuer that the namespace trusts; each is taken once.",
     }
 }
-_EVERY: Final = (500,)
 """Statuses of errors that any operation may answer with."""
 _SCHEMAS: Final = "#/components/schemas/"
 
@@ -61,7 +60,7 @@ def document(operations: Sequence[Operation]) -> JsonObject:
 
 
 def _operation(operation: Operation) -> JsonObject:
-    statuses = sorted({*operation.refuses, *_EVERY})
+    statuses = sorted(operation.statuses)
     told: dict[str, Any] = {"operationId": operation.name, "summary": operation.summary}
     if operation.parameters:
         told["parameters"] = [_parameter(item) for item in operation.parameters]
@@ -100,7 +99,7 @@ def _media(shape: Any) -> JsonObject:  # noqa: ANN401 - a type, of whatever kind
 
 def _rows(operations: Iterable[Operation]) -> list[Refusal]:
     """Returns the errors that operations answer with, by status."""
-    used = {status for operation in operations for status in (*operation.refuses, *_EVERY)}
+    used = {status for operation in operations for status in operation.statuses}
     return sorted((row for row in REFUSALS if row.status in used), key=lambda row: row.status)
 
 

@@ -9,11 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, compile_path
 
-from registry.server.answers import JSON, guarded
+from registry.server.answers import FAULT, JSON, guarded
 from registry.server.api import Api
 from registry.server.entries import Name, Word
 
 BASE: Final = "/api/v1"
+_LIMITS: Final = (408, 413, 429, 503)
 Endpoint = Callable[[Api, Request], Awaitable[Response]]
 
 
@@ -88,7 +89,7 @@ class Operation:
         path: below ``BASE``, with the names of its parameters in braces.
         endpoint: answers it; the first line of its docstring is the summary.
         gives: its good answers.
-        refuses: statuses of the errors that it may answer with, but for those of every operation.
+        refuses: statuses of the errors that it may answer with; see ``statuses``.
         takes: its body, which no operation has that does not say so.
         query: what may stand behind the question mark.
         needs_token: whether it takes a bearer token.
@@ -109,6 +110,11 @@ class Operation:
         return self.endpoint.__name__
 
     @property
+    def statuses(self) -> frozenset[int]:
+        """Those of all errors that it may answer with: its own, those of the limits of what is brought, and faults."""
+        return frozenset((*self.refuses, *(_LIMITS if self.takes else ()), FAULT))
+
+    @property
     def summary(self) -> str:
         """One sentence."""
         return (getdoc(self.endpoint) or "").partition("\n")[0]
@@ -122,7 +128,10 @@ class Operation:
         """Returns the route that leads to the endpoint."""
 
         async def serve(request: Request) -> Response:
-            request.state.body_limit = self.takes.max_bytes if self.takes else 0
-            return await self.endpoint(api, request)
+            if self.takes is None:
+                return await self.endpoint(api, request)
+            request.state.body_limit = self.takes.max_bytes
+            with api.gate.entered(request):  # a place is held until the answer is known
+                return await self.endpoint(api, request)
 
         return Route(f"{BASE}{self.path}", guarded(serve), methods=[self.method], name=self.name)

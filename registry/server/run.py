@@ -4,11 +4,12 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import typer
 import uvicorn
+from starlette.types import ASGIApp
 
 from fabric.client import Client
 from fabric.core.clock import SystemClock
@@ -20,6 +21,8 @@ from registry.house.founding import open_house
 from registry.house.registry import Registry
 from registry.server.anchoring import Anchorer
 from registry.server.app import make_app
+from registry.server.limits import Gate, Limits
+from registry.server.protocol import PatientProtocol
 
 _MAX_CONNECTIONS = 256
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -51,6 +54,8 @@ class Serving:
         lifetime: of what is signed, seconds.
         anchoring: of the log.
         policy: file of the policy whose anchored records count as usage; None counts none.
+        limits: of uploads.
+        proxy: address of the proxy before it, whose word on where a request came from counts; empty where none does.
     """
 
     folder: Path
@@ -59,6 +64,8 @@ class Serving:
     lifetime: int
     anchoring: Anchoring
     policy: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+    proxy: str = ""
 
 
 def run(serving: Serving) -> None:
@@ -77,22 +84,35 @@ async def _serve(serving: Serving) -> None:
     with listener, house as registry:
         try:
             await registry.load()
-            is_local = serving.address[0] in _LOOPBACK
-            config = uvicorn.Config(
-                make_app(registry, max(1, lifetime // 12), is_local=is_local, policy=read_policy(serving.policy)),
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                limit_concurrency=_MAX_CONNECTIONS,
-                timeout_graceful_shutdown=5,
+            app = make_app(
+                registry,
+                max(1, lifetime // 12),
+                is_local=serving.address[0] in _LOOPBACK,
+                policy=read_policy(serving.policy),
+                gate=Gate(serving.limits, clock),
             )
             host, port = listener.getsockname()[:2]
             book = registry.book
             typer.echo(f"{book.origin}: {book.size} entries, {len(book.listings)} bundles, at http://{host}:{port}")
             async with _anchoring(registry, serving.anchoring):
-                await uvicorn.Server(config).serve([listener])
+                await uvicorn.Server(configured(app, serving.proxy)).serve([listener])
         finally:
             await registry.aclose()
+
+
+def configured(app: ASGIApp, proxy: str = "") -> uvicorn.Config:
+    """Returns how the server's library is to serve: patient for so long, and believing no header but a proxy's."""
+    return uvicorn.Config(
+        app,
+        http=PatientProtocol,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(proxy),
+        forwarded_allow_ips=proxy or None,
+        limit_concurrency=_MAX_CONNECTIONS,
+        timeout_graceful_shutdown=5,
+    )
 
 
 def read_policy(path: Path | None) -> Policy | None:

@@ -62,21 +62,27 @@ class TufWriter:
         """When the published timestamp ends, Unix seconds."""
         return int(self._timestamp.signed.expires.timestamp())
 
-    def publish(self, files: Mapping[str, bytes]) -> None:
+    def publish(self, files: Mapping[str, bytes], *, is_all: bool = False) -> None:
         """Publishes target files, and renews what is about to expire; raises ``StoreError``.
 
         A file of the same bytes as the published one costs nothing.
+
+        Args:
+            files: by path.
+            is_all: whether there are no others: what is listed besides is taken out, which a thief may have put there.
         """
         try:
-            self._publish(files)
+            self._publish(files, is_all=is_all)
         except StoreError:
             # What was counted up here may not be there: go on from what is.
             self._forget()
             self._read_online()
             raise
 
-    def _publish(self, files: Mapping[str, bytes]) -> None:
-        changed = self._put_targets(files)
+    def _publish(self, files: Mapping[str, bytes], *, is_all: bool) -> None:
+        changed = self._put_targets(files, is_all=is_all)
+        if is_all:
+            changed |= self._drop_others(files)
         targets, snapshot = self._newest_targets().signed.version, self._snapshot.signed
         known = snapshot.meta["targets.json"].version
         is_new = len(self._bins) < _SUCCINCT.number_of_bins
@@ -111,17 +117,31 @@ class TufWriter:
         signed.snapshot_meta = MetaFile.from_data(snapshot.version, self._encode(self._snapshot), ["sha256"])
         self._shelf.put(f"{METADATA}/timestamp.json", self._signed(self._timestamp))
 
-    def _put_targets(self, files: Mapping[str, bytes]) -> set[str]:
+    def _drop_others(self, files: Mapping[str, bytes]) -> set[str]:
+        """Takes targets out of the bins that are none of these; returns which bins that changes."""
+        changed = set()
+        for name, metadata in self._bins.items():
+            others = metadata.signed.targets.keys() - files.keys()
+            for path in others:
+                del metadata.signed.targets[path]
+            if others:
+                changed.add(name)
+        return changed
+
+    def _put_targets(self, files: Mapping[str, bytes], *, is_all: bool) -> set[str]:
         changed = set()
         new: dict[str, bytes] = {}
         for path, data in files.items():
             info = TargetFile.from_data(path, data, ["sha256"])
             name = _SUCCINCT.get_role_for_target(path)
             known = self._bins[name].signed.targets.get(path) if name in self._bins else None
-            if known == info:
-                continue
             folder, _, base = path.rpartition("/")
-            new[f"{TARGETS}/{folder}/{info.hashes['sha256']}.{base}"] = data
+            place = f"{TARGETS}/{folder}/{info.hashes['sha256']}.{base}"
+            if known == info and (not is_all or self._shelf.has(place)):
+                continue
+            new[place] = data
+            if known == info:
+                continue  # only the file was lost
             self._bin(name).signed.targets[path] = info
             changed.add(name)
         self._shelf.put_all(new)

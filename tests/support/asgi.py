@@ -23,9 +23,9 @@ def call(app: ASGIApp, target: str, method: str = "GET", headers: dict[str, str]
 
 
 async def call_here(
-    app: ASGIApp, target: str, headers: dict[str, str], method: str = "GET", body: bytes = b""
+    app: ASGIApp, target: str, headers: dict[str, str], method: str = "GET", body: bytes | None = b""
 ) -> Answer:
-    """Does as ``call`` in a loop that runs already, and may send a body."""
+    """Does as ``call`` in a loop that runs already, and may send a body; None goes away before it is whole."""
     path, _, query = target.partition("?")
     scope: dict[str, Any] = {
         "type": "http",
@@ -44,6 +44,8 @@ async def call_here(
     sent: list[Message] = []
 
     async def receive() -> Message:
+        if body is None:
+            return {"type": "http.disconnect"}
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Message) -> None:

@@ -34,6 +34,10 @@ class Memory(Shelf):
         return self.files.get(path) or super().read(path)
 
     @override
+    def has(self, path: str) -> bool:
+        return path in self.files or super().has(path)
+
+    @override
     def put_all(self, files: Mapping[str, bytes]) -> None:
         self.files |= files
 

@@ -8,17 +8,19 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from registry.server.operation import BASE
-from registry.server.run import listen
+from registry.server.run import configured, listen
 from tests.support.described import Described
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
-    """Serves an application; yields its URL. What a registry's API answers meanwhile must be as it is described."""
+async def serving(app: ASGIApp, proxy: str = "") -> AsyncIterator[str]:
+    """Serves an application as ``cryptlet registry serve`` does; yields its URL.
+
+    What a registry's API answers meanwhile must be as it is described.
+    """
     watched = Described(app)
     listener = listen(("127.0.0.1", 0))
-    config = uvicorn.Config(watched, log_level="warning", lifespan="on", access_log=False)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(configured(watched, proxy))
     task = asyncio.create_task(server.serve([listener]))
     try:
         while not server.started:  # noqa: ASYNC110 - the library sets no event

@@ -9,20 +9,23 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import pytest
 import urllib3
-from tuf.api.metadata import Metadata, MetaFile, Timestamp
+from tuf.api.metadata import Metadata, MetaFile, Snapshot, SuccinctRoles, TargetFile, Targets, Timestamp
 from typing_extensions import override
 
 from fabric.bundles.bundle import Bundle
 from fabric.core.clock import FrozenClock, SystemClock
 from fabric.core.errors import FabricError, Oversize, StoreError, VerificationError
 from fabric.trust.standing import State
+from registry.client.audit import audit
 from registry.client.reader import Reader
 from registry.client.transport import Web
 from registry.house.founding import rotate_online
 from registry.tuf.keys import open_key
+from registry.tuf.pins import BIN_BITS, BIN_PREFIX
 from tests.support.evil_mirror import Mirror
 from tests.support.registries import ALICE, House, opened, wheel
 from tests.support.registry_server import serving
@@ -228,6 +231,72 @@ async def test_fast_forward_by_a_stolen_key_ends_with_a_rotation(tmp_path: Path)
         mirror = Mirror(house.public)
         async with serving(mirror.app()) as url:
             again = Scene(house, mirror, url, at.bundle)
+            assert await asyncio.to_thread(again.look, again.reader()) is State.ACTIVE
+
+
+FAR: Final = 2**31 - 1
+RUBBISH: Final = "names/acme/rubbish.json"
+
+
+def _rubbish(name: str) -> dict[str, TargetFile]:
+    """Returns what a thief lists in a bin besides: nothing that the log says."""
+    role = SuccinctRoles([], 1, BIN_BITS, BIN_PREFIX).get_role_for_target(RUBBISH)
+    return {RUBBISH: TargetFile.from_data(RUBBISH, b"{}", ["sha256"])} if name == f"{role}.json" else {}
+
+
+def _forward(public: Path, key: Path) -> dict[str, bytes]:
+    """Returns snapshot, bins and timestamp as a thief of the online key signs them: far ahead of all honest ones."""
+    signer, folder = open_key(key).signer, public / "metadata"
+    timestamp = Metadata[Timestamp].from_bytes((folder / "timestamp.json").read_bytes())
+    place = folder / f"{timestamp.signed.snapshot_meta.version}.snapshot.json"
+    snapshot = Metadata[Snapshot].from_bytes(place.read_bytes())
+    files = {}
+    for name, meta in snapshot.signed.meta.items():
+        if name.startswith("bin-"):
+            role = Metadata[Targets].from_bytes((folder / f"{meta.version}.{name}").read_bytes())
+            role.signed.version = FAR
+            role.signed.targets |= _rubbish(name)
+            role.sign(signer)
+            files[f"metadata/{FAR}.{name}"] = data = role.to_bytes()
+            snapshot.signed.meta[name] = MetaFile.from_data(FAR, data, ["sha256"])
+    snapshot.signed.version = FAR
+    snapshot.sign(signer)
+    files[f"metadata/{FAR}.snapshot.json"] = snapshot.to_bytes()
+    timestamp.signed.snapshot_meta = MetaFile.from_data(FAR, snapshot.to_bytes(), ["sha256"])
+    timestamp.signed.version = FAR
+    timestamp.sign(signer)
+    files["metadata/timestamp.json"] = timestamp.to_bytes()
+    return files
+
+
+@pytest.mark.parametrize("is_inside", [False, True], ids=["on a mirror", "in the registry's own folder"])
+async def test_fast_forward_of_snapshot_and_bins_ends_with_a_rotation(tmp_path: Path, *, is_inside: bool) -> None:
+    key = tmp_path / "registry" / "keys" / "online.key"
+    async with scene(tmp_path) as at:
+        await asyncio.to_thread(at.look, at.reader())
+        forged = _forward(at.house.public, key)
+        at.mirror.files.update(forged)
+        assert await asyncio.to_thread(at.look, at.reader()) is State.ACTIVE  # followed, for it is signed
+        at.mirror.files.clear()
+        await at.refused(at.reader(), r"tuf: .*timestamp")
+        if is_inside:
+            for path, data in forged.items():
+                (at.house.public / path).write_bytes(data)
+            for place in at.house.public.glob("targets/*/*.json"):
+                place.unlink()
+    rotate_online(tmp_path / "registry", tmp_path / "ceremony", 1, SystemClock(), ("online",))
+    async with opened(tmp_path) as house:
+        mirror = Mirror(house.public)
+        await house.publish("acme", wheel(version="1.1.0"), ALICE)
+        async with serving(mirror.app()) as url:
+            again = Scene(house, mirror, url, at.bundle)
+            for name in ("victim", "newcomer"):
+                assert await asyncio.to_thread(again.look, again.reader(name)) is State.ACTIVE
+                await asyncio.to_thread(audit, reader := again.reader(name), lambda _: None)
+                assert await asyncio.to_thread(reader.target, RUBBISH) is None  # not signed anew by the honest key
+            mirror.files.update(forged)  # what the thief signed is worth nothing any more
+            await again.refused(again.reader(), r"tuf: .*timestamp")
+            mirror.files.clear()
             assert await asyncio.to_thread(again.look, again.reader()) is State.ACTIVE
 
 

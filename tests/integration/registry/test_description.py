@@ -22,6 +22,7 @@ from registry.book.entry import Entry
 from registry.house import registry as house_of_registry
 from registry.server.api import Api
 from registry.server.app import make_app
+from registry.server.limits import Gate, Limits
 from registry.server.operation import BASE
 from registry.server.operations import OPERATIONS, routes
 from tests.support.account_links import EVM, linked
@@ -52,7 +53,7 @@ class Scene:
     app: Described
     issuer: Issuer
 
-    async def ask(self, method: str, path: str, body: bytes = b"", token: str = "") -> Answer:
+    async def ask(self, method: str, path: str, body: bytes | None = b"", token: str = "") -> Answer:
         headers = {"authorization": f"Bearer {token}"} if token else {}
         return await call_here(self.app, BASE + path, headers, method, body)
 
@@ -157,6 +158,18 @@ async def bad(at: Scene) -> None:
     ):
         answer = await at.ask(method, path, body, asked)
         assert (path, answer.status) == (path, status), answer.text
+    await limited(at, own)
+
+
+async def limited(at: Scene, wheel_path: str) -> None:
+    """Breaks every upload off, and brings it where no place is left."""
+    full = Described(make_app(at.house.registry, gate=Gate(Limits(at_once_each=0), SystemClock())))
+    for method, path in (("POST", "/entries"), ("PUT", wheel_path), ("POST", "/staged/acme"), ("POST", "/usage")):
+        assert (await at.ask(method, path, None, at.token("broken off"))).status == 408
+        answer = await call_here(full, BASE + path, {}, method)
+        assert (answer.status, answer.headers["retry-after"]) == (429, "10")
+    at.app.seen |= full.seen
+    at.app.departures += full.departures
 
 
 async def unlucky(at: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +203,9 @@ async def unlucky(at: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
 def broken() -> Described:
     """Returns the API over a registry that is none, so that every endpoint meets what it cannot foresee."""
     nothing = cast("Any", None)
-    return Described(Starlette(routes=routes(Api(nothing, nothing, cast("Any", object())))))
+    return Described(
+        Starlette(routes=routes(Api(nothing, nothing, cast("Any", object()), Gate(Limits(), SystemClock()))))
+    )
 
 
 def addresses() -> Iterator[tuple[str, str]]:

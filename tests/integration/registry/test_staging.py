@@ -132,25 +132,25 @@ async def test_a_namespace_takes_no_room_of_others(tmp_path: Path, monkeypatch: 
         await house.claim("bobs", BOB)
         files = [wheel(version=f"1.0.{number}") for number in range(3)]
         for number, data in enumerate(files[:2]):
-            assert await house.registry.stage(_waiting(data, "acme", clock), data, (str(number), clock.unix_seconds()))
+            assert await _bring(house, data, "acme", str(number))
         with pytest.raises(Refused, match="2 entries of 'acme' wait already"):
-            await house.registry.stage(_waiting(files[2], "acme", clock), files[2], ("2", clock.unix_seconds()))
-        assert await house.registry.stage(_waiting(files[2], "bobs", clock), files[2], ("2", clock.unix_seconds()))
+            await _bring(house, files[2], "acme", "2")
+        assert await _bring(house, files[2], "bobs", "2")
         assert len(_staged(house)) == 3
-        house.registry.staged.put("wheels/.half.whl.new", b"of a killed server")
         clock.advance(WAIT_SECONDS + 1)
-        kept = _waiting(files[0], "bobs", clock)
-        assert await house.registry.stage(kept, files[0], ("3", clock.unix_seconds()))
+        assert await _bring(house, files[0], "bobs", "3")
         await house.registry.refresh()
         assert _staged(house) == [f"{sha256(files[0]).hex()}.whl"], "what nothing waits for is gone"
 
 
-def _waiting(data: bytes, namespace: str, clock: FrozenClock) -> Pending:
-    return Pending(sha256(namespace.encode(), data), "staged", namespace, b"{}", sha256(data), clock.unix_seconds())
+async def _bring(house: House, data: bytes, namespace: str, token: str) -> bool:
+    now = house.clock.unix_seconds()
+    item = Pending(sha256(namespace.encode(), data), "staged", namespace, b"{}", sha256(data), now)
+    return await house.registry.stage(item, read_bundle(data), data, (token, now))
 
 
 def _staged(house: House) -> list[str]:
-    return sorted(path.name for path in house.registry.staged.root.rglob("*") if path.is_file())
+    return sorted(path.name for path in house.registry.wheels.staged.root.rglob("*") if path.is_file())
 
 
 async def test_one_wheel_waits_in_two_namespaces(tmp_path: Path) -> None:

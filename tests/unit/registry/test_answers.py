@@ -14,11 +14,13 @@ from starlette.routing import Route
 from starlette.types import Message
 from structlog.testing import capture_logs
 
+from fabric.core.clock import SystemClock
 from fabric.core.errors import ConfigError, FabricError, StoreError
 from registry.client.api import Api as Client
 from registry.client.transport import Web
-from registry.server.answers import guarded, read_body
+from registry.server.answers import guarded
 from registry.server.app import make_app
+from registry.server.limits import Gate, Limits
 from tests.support.asgi import Answer, call_here
 from tests.support.registries import opened
 
@@ -153,7 +155,7 @@ async def test_the_log_shows_no_variables(capsys: pytest.CaptureFixture[str]) ->
 async def test_a_caller_who_goes_away_is_no_fault() -> None:
     async def endpoint(request: Request) -> Response:
         request.state.body_limit = 10
-        return Response(await read_body(request))
+        return Response(await Gate(Limits(), SystemClock()).read(request))
 
     async def gone() -> Message:
         return {"type": "http.disconnect"}
@@ -167,7 +169,7 @@ async def test_a_caller_who_goes_away_is_no_fault() -> None:
     with capture_logs() as logs:
         await Starlette(routes=[Route("/x", guarded(endpoint), methods=["POST"])])(scope, gone, send)
     assert [line["event"] for line in logs] == ["refused"]
-    assert sent[0]["status"] == 400
+    assert sent[0]["status"] == 408
 
 
 async def test_an_author_is_told_of_a_fault_as_of_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:

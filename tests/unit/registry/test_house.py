@@ -1,9 +1,11 @@
 """The registry itself: what waits, what is repeated, what is bounded, and what a failed round leaves to the next."""
 
+import asyncio
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -166,9 +168,11 @@ async def test_what_a_round_could_not_publish_the_next_one_does(
             entry = house.entry("acme", release(wheel(), ALICE), ALICE)
             outcome = await house.registry.submit(entry)
             assert outcome.wheel
-            with pytest.raises(StoreError, match="logged at position 2; it is published as soon as the disk takes it"):
+            told = "logged at position 2; it is published as soon as the disk takes it"
+            with pytest.raises(StoreError, match=told):
                 await house.registry.take_wheel(outcome.wheel, wheel())
-            assert (await house.registry.submit(entry)).position == 2
+            with pytest.raises(StoreError, match=told):  # a repeat tries again to publish it
+                await house.registry.submit(entry)
             reader = house.reader()
             reader.refresh()  # the former state, or the new one
         with pytest.raises(Refused, match="was claimed at position 1"):
@@ -209,3 +213,51 @@ async def test_a_clock_that_goes_back_takes_no_time_of_the_log(tmp_path: Path) -
         clock.advance(-60)
         await house.claim("bobs", BOB)
         assert house.registry.book.logged == clock.seconds + 60
+
+
+async def test_what_has_begun_is_finished_although_whoever_asked_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that writes files cannot be stopped: closing waits for it, so that no second server writes beside it."""
+    begun, go_on = asyncio.Event(), threading.Event()
+    async with opened(tmp_path, _now()) as house:
+        loop, publish = asyncio.get_running_loop(), house.registry.publisher.publish
+
+        def slowly(*arguments: Any) -> None:  # noqa: ANN401 - whatever the registry passes
+            loop.call_soon_threadsafe(begun.set)
+            go_on.wait()
+            publish(*arguments)
+
+        monkeypatch.setattr(house.registry.publisher, "publish", slowly)
+        asked = asyncio.create_task(house.claim("acme", ALICE))
+        await begun.wait()
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        closing = asyncio.create_task(house.registry.aclose())
+        await asyncio.sleep(0)
+        assert not closing.done()
+        go_on.set()
+        await closing
+        audit(house.reader(), lambda _: None)
+        assert house.registry.publisher.shelf.read("log/checkpoint").splitlines()[1] == b"2"  # type: ignore[union-attr]
+
+
+async def test_wheels_that_nothing_waits_for_go_away(tmp_path: Path) -> None:
+    clock = _now()
+    async with opened(tmp_path, clock) as house:
+        await house.claim("acme", ALICE, BOB)
+        staged = house.registry.wheels.staged
+        for version in ("1.0.0", "1.1.0"):
+            data = wheel(version=version)
+            entry = house.entry("acme", release(data, ALICE, staged=True), ALICE)
+            await house.registry.submit(entry)
+            await house.registry.take_wheel(sha256(data), data)
+            clock.advance(4 * 86_400)
+        assert len([*staged.root.rglob("*.whl")]) == 2
+        await house.registry.refresh()
+        (left,) = staged.root.rglob("*.whl")
+        assert left.read_bytes() == wheel(version="1.1.0")
+    (staged.root / "wheels" / ".half.whl.new").write_bytes(b"half")
+    async with opened(tmp_path, clock):
+        assert [*staged.root.rglob("*.whl*")] == [left]

@@ -134,3 +134,20 @@ def test_what_is_lost_is_named_with_what_to_do(shelf: Memory, clock: FrozenClock
 def test_a_folder_that_nobody_founded_is_none(tmp_path: Path, clock: FrozenClock) -> None:
     with pytest.raises(ConfigError, match="no targets metadata; `cryptlet registry init` makes it"):
         TufWriter(Shelf(tmp_path), ONLINE, clock)
+
+
+def test_what_is_not_among_all_is_taken_out_and_what_was_lost_comes_back(shelf: Memory, clock: FrozenClock) -> None:
+    files = {"bundles/one.json": b"one", "bundles/two.json": b"two"}
+    TufWriter(shelf, ONLINE, clock).publish(files)
+    lost = f"targets/bundles/{sha256(b'one').hex()}.one.json"
+    del shelf.files[lost]
+    writer = TufWriter(shelf, ONLINE, clock)
+    writer.publish({"bundles/one.json": b"one"}, is_all=True)
+    assert shelf.files[lost] == b"one"
+    changed, same = _bin("bundles/two.json"), _bin("bundles/one.json")
+    assert changed != same
+    assert (shelf.versions(changed), shelf.versions(same)) == ([1, 2], [1])
+    assert shelf.json(f"metadata/2.{changed}.json")["targets"] == {}
+    versions = shelf.versions("snapshot")
+    writer.publish({"bundles/one.json": b"one"}, is_all=True)
+    assert shelf.versions("snapshot") == versions
