@@ -28,20 +28,21 @@ class Look:
     Attributes:
         shown: what the signer must see, by name.
         done: what has happened once it is brought.
-        bring: signs it with a key and brings it.
+        bring: signs it with the key and brings it.
     """
 
     shown: Mapping[str, object]
     done: str
-    bring: Callable[[Key], Told]
+    bring: Callable[[], Told]
 
 
-def look_at_entry(api: Api, entry: Entry, own: Path | None) -> Look:
+def look_at_entry(api: Api, entry: Entry, key: Key, own: Path | None) -> Look:
     """Returns an entry that waits for another signature.
 
     Args:
         api: of the registry.
         entry: what waits.
+        key: the signer's.
         own: the signer's own build of a release, which must be the same file.
 
     Raises:
@@ -51,23 +52,24 @@ def look_at_entry(api: Api, entry: Entry, own: Path | None) -> Look:
     body = entry.body
     shown: dict[str, object] = {"namespace": entry.namespace, "kind": entry.kind}
     if isinstance(body, Release):
-        data = api.waiting_wheel(entry.digest.hex())
+        data = api.waiting_wheel(entry.digest.hex(), key)
         check_wheel(body, body.publication.wheel, data)
         _compare(own, data)
         title = f"{entry.namespace}/{body.publication.name}@{body.publication.version}"
         shown |= {"release": title, "measurement": body.publication.measurement.hex(), "staged by": _who(body)}
     else:
         shown |= {name: _text(value) for name, value in body.to_json().items()}
-    return Look(shown, "signed", lambda key: api.submit(entry.signed_by(key.public, key.sign)))
+    return Look(shown, "signed", lambda: api.submit(entry.signed_by(key.public, key.sign)))
 
 
-def look_at_staged(api: Api, digest: str, staged: tuple[str, JsonObject], own: Path | None) -> Look:
+def look_at_staged(api: Api, digest: str, staged: tuple[str, JsonObject], key: Key, own: Path | None) -> Look:
     """Returns what a token brought, as the release that it becomes.
 
     Args:
         api: of the registry.
         digest: names what waits.
         staged: its namespace, and what was said of it.
+        key: the signer's.
         own: the signer's own build, which must be the same file.
 
     Raises:
@@ -76,7 +78,7 @@ def look_at_staged(api: Api, digest: str, staged: tuple[str, JsonObject], own: P
         VerificationError: it is not the one that the token brought.
     """
     namespace, body = staged
-    data = api.waiting_wheel(digest)
+    data = api.waiting_wheel(digest, key)
     bundle = read_bundle(data)
     if bundle.wheel_digest.hex() != body.get("wheel"):
         raise VerificationError("registry", "the wheel that waits is not the one that the token brought")
@@ -84,7 +86,7 @@ def look_at_staged(api: Api, digest: str, staged: tuple[str, JsonObject], own: P
     said = body.get("provenance")
     provenance = {str(name): str(value) for name, value in said.items()} if isinstance(said, dict) else {}
 
-    def bring(key: Key) -> Told:
+    def bring() -> Told:
         release = Release(sign_publication(bundle, Publisher(key.private)), len(data), provenance=provenance)
         return api.enter(namespace, release, [key], data)
 

@@ -173,9 +173,11 @@ def promote(
 
     api, own = api_for("", to or _only()), open_own_key(key)
     staged = api.staged(entry)
-    look = look_at_staged(api, entry, staged, wheel) if staged else look_at_entry(api, api.waiting(entry), wheel)
+    look = (
+        look_at_staged(api, entry, staged, own, wheel) if staged else look_at_entry(api, api.waiting(entry), own, wheel)
+    )
     agree(look.shown, is_agreed=yes)
-    outcome = look.bring(own)
+    outcome = look.bring()
     told(outcome, as_json=as_json, done=look.done, **look.shown)
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject, JsonValue
+from fabric.core.clock import SystemClock
 from fabric.core.errors import (
     FabricError,
     Malformed,
@@ -30,6 +31,7 @@ from registry.book.entry import Entry, parse_entry
 from registry.book.rules import Overtaken, Unsigned
 from registry.busy import Busy, TooOften, TooSlow
 from registry.client.transport import Web
+from registry.proof_of_key import prove
 from registry.tuf.keys import Key
 
 _TRIES: Final = 8
@@ -152,9 +154,24 @@ class Api:
             raise VerificationError("registry", f"{digest} waits in another namespace than the registry says")
         return namespace, body
 
-    def waiting_wheel(self, digest: str) -> bytes:
-        """Returns the wheel file of a release that waits; raises ``NotFound`` and ``StoreError``."""
-        return self._web.read(f"api/v1/pending/{parse_word(digest, 'digest').hex()}/wheel", MAX_WHEEL_BYTES)
+    def waiting_wheel(self, digest: str, key: Key) -> bytes:
+        """Returns the wheel file of a release that waits, which is shown to who may sign it.
+
+        Args:
+            digest: names what waits.
+            key: of an owner of the namespace, or of the registry.
+
+        Raises:
+            Unauthenticated: the key is neither, or the clocks are more than five minutes apart.
+            NotFound, StoreError: it is not there, or the registry does not answer.
+        """
+        pending = Digest(parse_word(digest, "digest"))
+        proof = prove(self.origin(), pending, key.public, key.sign, SystemClock().unix_seconds())
+        path, headers = f"api/v1/pending/{pending.hex()}/wheel", {"Authorization": proof}
+        status, data = self._web.ask("GET", path, None, headers, MAX_WHEEL_BYTES)
+        if status != _OK[0]:
+            self._read(status, data, path)
+        return data
 
     def search(self, query: str, page: int = 1) -> JsonObject:
         """Returns what a search finds, unverified."""

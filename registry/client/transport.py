@@ -102,10 +102,14 @@ class Web:
         return _within(data, limit, f"{self.name}/{path}")
 
     def ask(
-        self, method: str, path: str, body: bytes | JsonObject | None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | JsonObject | None,
+        headers: Mapping[str, str] | None = None,
+        limit: int = MAX_ANSWER,
     ) -> tuple[int, bytes]:
         """Asks the registry's API; returns status and body; raises ``Oversize`` and ``StoreError`` as ``read``."""
-        limit = MAX_ANSWER
         data = canonical.encode(body) if isinstance(body, dict) else body
         status, answer = self._exchange(method, path, (data, headers or {}), limit)
         return status, _within(answer, limit, f"{self.name}/{path}")

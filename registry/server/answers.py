@@ -24,6 +24,7 @@ from fabric.core.errors import (
 from registry.book.rules import Overtaken, Unsigned
 from registry.busy import Busy, TooOften, TooSlow
 from registry.faults import noted
+from registry.proof_of_key import SCHEME
 from registry.server.shapes import META, Answer, Failure, Fault
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ REFUSALS: Final = (
         401,
         Unauthenticated,
         (Unauthenticated.code,),
-        "There is no token, or the namespace does not trust it.",
-        {"WWW-Authenticate": "Bearer"},
+        "There is no token or proof of a key, or the namespace does not trust it.",
+        {"WWW-Authenticate": f"Bearer, {SCHEME}"},
     ),
     Refusal(422, VerificationError, (VerificationError.code,), "A check of what was sent did not hold."),
     Refusal(

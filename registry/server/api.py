@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fabric.core import canonical
+from fabric.core.clock import Clock
 from fabric.core.errors import NotFound, Refused, Unauthenticated
 from fabric.core.ids import Digest, parse_word
 from fabric.gateway.kinds import load_kind
@@ -19,6 +20,7 @@ from registry.house.registry import Outcome, Registry
 from registry.house.staging import Staging
 from registry.house.store import Pending
 from registry.names import parse_name
+from registry.proof_of_key import check
 from registry.server import shapes
 from registry.server.answers import BYTES, answer
 from registry.server.limits import Gate
@@ -33,12 +35,21 @@ ACCEPTED: Final = 202
 class Api:
     """The endpoints over one registry; ``registry.server.operations`` says where each of them is."""
 
-    def __init__(self, registry: Registry, staging: Staging, policy: Policy | None, gate: Gate) -> None:
-        """Takes the registry, who takes in what tokens bring, whose anchored records count as usage, and the limits."""
+    def __init__(self, registry: Registry, staging: Staging, policy: Policy | None, gate: Gate, clock: Clock) -> None:
+        """Takes its parts.
+
+        Args:
+            registry: the registry.
+            staging: takes in what tokens bring.
+            policy: whose anchored records count as usage; None counts none.
+            gate: lets in what is brought.
+            clock: the time that proofs of keys are judged at.
+        """
         self._registry = registry
         self._staging = staging
         self._policy = policy
         self.gate: Final = gate
+        self._clock = clock
 
     async def front(self, _: Request) -> Response:
         """Says which log this is and how long it is."""
@@ -99,8 +110,11 @@ class Api:
         return answer(shapes.OnePending(meta=META, **_item(await self._waiting(request))))
 
     async def pending_wheel(self, request: Request) -> Response:
-        """Gives the wheel file of a release that waits."""
+        """Gives the wheel file of a release that waits to whoever may sign it."""
         item = await self._waiting(request)
+        book = self._registry.book
+        keys = {*book.holding(item.namespace).owners.keys, *book.authorities().keys}
+        check(request.headers.get("authorization", ""), book.origin, item.digest, keys, self._clock.unix_seconds())
         if item.wheel is None:
             raise NotFound(f"{item.digest.hex()} waits for no wheel")
         data = await asyncio.to_thread(self._registry.wheels.read_waiting, item.wheel)

@@ -63,7 +63,7 @@ def make_app(
     files = static_routes(registry.publisher.shelf.root)
     pages = Pages(BookShelf(registry), registry.book.origin)
     staging = Staging(registry, IssuerKeys(clock, loopback=is_local), clock)
-    api = Api(registry, staging, policy, gate or Gate(Limits(), clock))
+    api = Api(registry, staging, policy, gate or Gate(Limits(), clock), clock)
 
     async def no_route(request: Request, error: Exception) -> Response:
         """Answers programs and people each in their way; nothing but the router raises this error."""

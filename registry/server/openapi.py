@@ -9,6 +9,7 @@ from pydantic_core import core_schema
 from typing_extensions import override
 
 from fabric.core.canonical import JsonObject
+from registry.proof_of_key import SCHEME
 from registry.server.answers import JSON, REFUSALS, Refusal
 from registry.server.operation import BASE, Gives, Operation, Parameter, Takes
 from registry.server.shapes import META, Failure
@@ -28,9 +29,13 @@ _SCHEMES: Final[JsonObject] = {
         "scheme": "bearer",
         "bearerFormat": "JWT",
         "description": "An OpenID Connect token of an issuer that the namespace trusts; each is taken once.",
-    }
+    },
+    "owner": {
+        "type": "http",
+        "scheme": SCHEME.lower(),
+        "description": "KEY:TIME:SIGNATURE of an owner of the namespace or of the registry: docs/spec/registry-api.md.",
+    },
 }
-"""Statuses of errors that any operation may answer with."""
 _SCHEMAS: Final = "#/components/schemas/"
 
 
@@ -70,8 +75,8 @@ def _operation(operation: Operation) -> JsonObject:
         **{str(item.status): _given(item) for item in operation.gives},
         **{str(status): {"$ref": f"#/components/responses/{status}"} for status in statuses},
     }
-    if operation.needs_token:
-        told["security"] = [{name: []} for name in _SCHEMES]
+    if operation.security:
+        told["security"] = [{operation.security: []}]
     return told
 
 

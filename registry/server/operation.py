@@ -92,7 +92,7 @@ class Operation:
         refuses: statuses of the errors that it may answer with; see ``statuses``.
         takes: its body, which no operation has that does not say so.
         query: what may stand behind the question mark.
-        needs_token: whether it takes a bearer token.
+        security: name of the scheme by which its caller shows who he is; empty where anybody may ask.
     """
 
     method: str
@@ -102,7 +102,7 @@ class Operation:
     refuses: tuple[int, ...] = ()
     takes: Takes | None = None
     query: tuple[Parameter, ...] = ()
-    needs_token: bool = False
+    security: Literal["", "token", "owner"] = ""
 
     @property
     def name(self) -> str:

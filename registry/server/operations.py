@@ -51,7 +51,14 @@ OPERATIONS: Final = (
     ),
     Operation("GET", "/pending", Api.pending, (Gives("What waits.", shapes.Pending),), (503,)),
     Operation("GET", "/pending/{digest}", Api.one_pending, (Gives("What waits.", shapes.OnePending),), (400, 404, 503)),
-    Operation("GET", "/pending/{digest}/wheel", Api.pending_wheel, (Gives("The file.", None, BYTES),), (400, 404, 503)),
+    Operation(
+        "GET",
+        "/pending/{digest}/wheel",
+        Api.pending_wheel,
+        (Gives("The file.", None, BYTES),),
+        (400, 401, 404, 503),
+        security="owner",
+    ),
     Operation("POST", "/entries", Api.submit, _OUTCOMES, (400, 404, 409), _ENTRY),
     Operation("PUT", "/wheels/{digest}", Api.take_wheel, _OUTCOMES, (400, 404, 409), _WHEEL),
     Operation(
@@ -61,7 +68,7 @@ OPERATIONS: Final = (
         (Gives("It waits for an owner's signature, and is no entry.", shapes.Staged, status=ACCEPTED),),
         (400, 401, 404, 409),
         _WHEEL,
-        needs_token=True,
+        security="token",
     ),
     Operation(
         "POST",

@@ -157,7 +157,7 @@ async def test_killed_while_an_owner_signs_what_a_token_brought(scene: Scene) ->
         async with opened(folder) as house, serving(make_app(house.registry)) as url:
             if number < commit:  # whoever signs it measures it first
                 api = Api(Web(url))
-                assert await asyncio.to_thread(api.waiting_wheel, name) == wheel()
+                assert await asyncio.to_thread(api.waiting_wheel, name, ALICE.key) == wheel()
                 assert await asyncio.to_thread(api.staged, name)
                 await house.publish("acme", wheel(), ALICE)
             assert await house.registry.store.pending() == []

@@ -20,6 +20,7 @@ from registry.book.bodies import Change, Claim, Compromise, Link, Rebuild, Servi
 from registry.book.bodies import Issuer as Trusted
 from registry.book.entry import Entry
 from registry.house import registry as house_of_registry
+from registry.proof_of_key import prove
 from registry.server.api import Api
 from registry.server.app import make_app
 from registry.server.limits import Gate, Limits
@@ -54,7 +55,7 @@ class Scene:
     issuer: Issuer
 
     async def ask(self, method: str, path: str, body: bytes | None = b"", token: str = "") -> Answer:
-        headers = {"authorization": f"Bearer {token}"} if token else {}
+        headers = {"authorization": token if " " in token else f"Bearer {token}"} if token else {}
         return await call_here(self.app, BASE + path, headers, method, body)
 
     def token(self, name: str) -> str:
@@ -90,7 +91,10 @@ async def good(at: Scene) -> None:
     staged = house.entry("acme", release(later, ALICE, staged=True), ALICE)
     assert (await at.submit(staged)).status == 202
     assert (await at.ask("PUT", f"/wheels/{sha256(later).hex()}", later)).status == 202
-    assert (await at.ask("GET", f"/pending/{staged.digest.hex()}/wheel")).status == 200
+    proof_of_key = prove(ORIGIN, staged.digest, ALICE.key.public, ALICE.key.sign, SystemClock().unix_seconds())
+    path = f"/pending/{staged.digest.hex()}/wheel"
+    assert (await at.ask("GET", path, b"", proof_of_key)).status == 200
+    assert (await at.ask("GET", path)).status == 401
     assert (await at.ask("POST", "/staged/acme", wheel("other"), at.token("good"))).status == 202
     assert (await at.ask("POST", "/usage", proof(data))).status == 200
     await fill(house, data)
@@ -204,7 +208,9 @@ def broken() -> Described:
     """Returns the API over a registry that is none, so that every endpoint meets what it cannot foresee."""
     nothing = cast("Any", None)
     return Described(
-        Starlette(routes=routes(Api(nothing, nothing, cast("Any", object()), Gate(Limits(), SystemClock()))))
+        Starlette(
+            routes=routes(Api(nothing, nothing, cast("Any", object()), Gate(Limits(), SystemClock()), SystemClock()))
+        )
     )
 
 

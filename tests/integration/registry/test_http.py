@@ -60,7 +60,7 @@ async def test_a_staged_release_waits_for_a_second_key(tmp_path: Path) -> None:
             with pytest.raises(NotFound):
                 reader.resolve("acme", "greeter")
             waiting = api.waiting(told.digest.hex())
-            assert api.waiting_wheel(told.digest.hex()) == data
+            assert api.waiting_wheel(told.digest.hex(), BOB.key) == data
             with pytest.raises(Refused, match=r"neither owns it nor is an authority"):
                 api.submit(waiting.signed_by(MALLORY.key.public, MALLORY.key.sign))
             assert api.submit(waiting.signed_by(BOB.key.public, BOB.key.sign)).position == 2

@@ -12,7 +12,7 @@ import pytest
 import registry.house.registry as house_of_registry
 from fabric.bundles.bundle import read_bundle
 from fabric.core.clock import FrozenClock, SystemClock
-from fabric.core.errors import FabricError, NotFound, Refused
+from fabric.core.errors import FabricError, NotFound, Refused, Unauthenticated
 from fabric.core.ids import sha256
 from registry.book.bodies import Issuer as Trusted
 from registry.book.bodies import Release
@@ -23,7 +23,7 @@ from registry.house.store import Pending
 from registry.publish import sign_publication
 from registry.server.app import make_app
 from tests.support.issuer import AUDIENCE, REPOSITORY, Issuer, running_issuer
-from tests.support.registries import ALICE, BOB, House, opened, owners, wheel
+from tests.support.registries import ALICE, BOB, MALLORY, House, opened, owners, wheel
 from tests.support.registry_server import serving
 
 pytestmark = pytest.mark.e2e
@@ -59,7 +59,10 @@ async def test_what_a_token_brings_waits_for_an_owner(tmp_path: Path) -> None:
                 "subject": f"repo:{REPOSITORY}:ref:refs/heads/main",
                 "repository": REPOSITORY,
             }
-            assert api.waiting_wheel(digest) == data
+            assert api.waiting_wheel(digest, ALICE.key) == data
+            for stranger in (BOB, MALLORY):  # with the file they could publish it first
+                with pytest.raises(Unauthenticated, match="owns neither the namespace nor the registry"):
+                    api.waiting_wheel(digest, stranger.key)
             reader = house.reader()
             reader.refresh()
             with pytest.raises(NotFound):

@@ -151,7 +151,8 @@ def test_limits_and_tokens_are_described() -> None:
         "/staged/{namespace}": 32 << 20,
         "/usage": 4 << 20,
     }
-    assert [path for (_, path), item in operations.items() if "security" in item] == ["/staged/{namespace}"]
+    secured = {path: item["security"] for (_, path), item in operations.items() if "security" in item}
+    assert secured == {"/pending/{digest}/wheel": [{"owner": []}], "/staged/{namespace}": [{"token": []}]}
 
 
 def test_the_codes_are_those_of_the_platform() -> None:
