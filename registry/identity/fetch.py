@@ -16,6 +16,7 @@ from urllib.parse import SplitResult
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as HttpTimeoutError
 from urllib3.response import BaseHTTPResponse
 
 from fabric.core import canonical
@@ -45,11 +46,14 @@ def fetch_json(url: str, *, deadline_seconds: float = DEADLINE_SECONDS, max_byte
     """
     exchange = _Exchange(read_url(url, "url"), deadline_seconds, max_bytes)
     Thread(target=exchange.run, name="fetch", daemon=True).start()
+    late = f"{url}: no whole answer within {deadline_seconds:g} s; is the issuer up? retry is safe"
     if wait((exchange.body,), deadline_seconds).not_done:
         exchange.shut()
-        raise PlatformError(f"{url}: no whole answer within {deadline_seconds:g} s; is the issuer up? retry is safe")
+        raise PlatformError(late)
     try:
         body = exchange.body.result()
+    except (TimeoutError, HttpTimeoutError) as error:
+        raise PlatformError(late) from error
     except (HTTPError, HTTPException, OSError, ValueError) as error:
         raise PlatformError(f"{url}: {error}; is the issuer up, and is this its URL? retry is safe") from error
     return canonical.parse(body, max_bytes=max_bytes, max_depth=16)
