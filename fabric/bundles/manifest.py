@@ -47,6 +47,7 @@ class Identity(Table):
         kind: ``utility`` or ``contract``.
         entry: ``module:Class``.
         description: one line for people.
+        namespace: the only one under which a registry publishes it; None where any may.
         licence: SPDX expression; None where the author says nothing, so that nobody may use it.
         readme: Markdown file of the project, for people; it goes into the bundle.
         homepage: what else there is to know.
@@ -58,6 +59,7 @@ class Identity(Table):
     kind: Literal["utility", "contract"]
     entry: Annotated[str, StringConstraints(pattern=rf"^{_WORD}(\.{_WORD})*:{_WORD}$", max_length=200)]
     description: Text
+    namespace: Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=64)] | None = None
     licence: Licence | None = None
     readme: Readme | None = None
     homepage: HttpsUrl | None = None

@@ -16,6 +16,7 @@ from registry.book.entry import Entry
 from registry.cli.common import show
 from registry.cli.files import read_wheel
 from registry.client.api import Api, Told
+from registry.home import check_home
 from registry.house.wheels import check_wheel
 from registry.publish import Publisher, sign_publication
 from registry.tuf.keys import Key
@@ -53,7 +54,7 @@ def look_at_entry(api: Api, entry: Entry, key: Key, own: Path | None) -> Look:
     shown: dict[str, object] = {"namespace": entry.namespace, "kind": entry.kind}
     if isinstance(body, Release):
         data = api.waiting_wheel(entry.digest.hex(), key)
-        check_wheel(body, body.publication.wheel, data)
+        check_wheel(entry, body.publication.wheel, data)
         _compare(own, data)
         title = f"{entry.namespace}/{body.publication.name}@{body.publication.version}"
         shown |= {"release": title, "measurement": body.publication.measurement.hex(), "staged by": _who(body)}
@@ -82,6 +83,7 @@ def look_at_staged(api: Api, digest: str, staged: tuple[str, JsonObject], key: K
     bundle = read_bundle(data)
     if bundle.wheel_digest.hex() != body.get("wheel"):
         raise VerificationError("registry", "the wheel that waits is not the one that the token brought")
+    check_home(bundle, namespace)
     _compare(own, data)
     said = body.get("provenance")
     provenance = {str(name): str(value) for name, value in said.items()} if isinstance(said, dict) else {}

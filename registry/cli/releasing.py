@@ -26,6 +26,7 @@ def publish_served(wheel: Path, namespace: str, key: Path, how: tuple[str, bool]
     from registry.beside import wheels_beside
     from registry.book.bodies import Release
     from registry.cli.files import read_wheel
+    from registry.home import check_home
     from registry.lint import errors_of, lint_path
     from registry.publish import Publisher, sign_publication
 
@@ -35,6 +36,7 @@ def publish_served(wheel: Path, namespace: str, key: Path, how: tuple[str, bool]
         _list_service(data, namespace, key, to, as_json=as_json)
         return
     bundle = read_bundle(data)
+    check_home(bundle, namespace)
     errors = errors_of(lint_path(wheel))
     if errors:
         raise Refused(f"{wheel}: {errors[0]} ({len(errors)} in all): `cryptlet lint {wheel}` shows what to do")

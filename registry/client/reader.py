@@ -31,6 +31,7 @@ from registry.book.replay import replay_some
 from registry.book.words import rank
 from registry.client.transport import Source
 from registry.client.trusted import Trusted
+from registry.home import check_home
 from registry.log.tree import Tiles, check_leaf
 from registry.records import (
     bundle_path,
@@ -159,6 +160,7 @@ class Reader:
         data = self.wheel_file(found.listing)
         with at("bundle"):
             bundle = read_bundle(data)
+            check_home(bundle, found.listing.namespace)
             identity = bundle.manifest.project.cryptlet
             if bundle.measurement != publication.measurement or (identity.name, identity.version) != (
                 publication.name,

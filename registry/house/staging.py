@@ -13,6 +13,7 @@ from fabric.core.canonical import JsonObject
 from fabric.core.clock import Clock
 from fabric.core.errors import Unauthenticated
 from fabric.core.ids import Digest, sha256
+from registry.home import check_home
 from registry.house.registry import Registry
 from registry.house.store import Pending
 from registry.identity.issuer import TrustedIssuer
@@ -81,10 +82,11 @@ class Staging:
         Raises:
             Unauthenticated: the token was used for something else before.
             Malformed: the file is no bundle.
-            Refused: too much waits.
+            Refused: too much waits, or the bundle is of another namespace.
             StoreError: it was not kept.
         """
         bundle = await asyncio.to_thread(read_bundle, wheel)
+        check_home(bundle, admitted.namespace)
         body = canonical.encode(_body(admitted, bundle, len(wheel)))
         now = self._clock.unix_seconds()
         item = Pending(sha256(body), STAGED, admitted.namespace, body, bundle.wheel_digest, now)

@@ -10,6 +10,7 @@ from fabric.core.ids import Digest, sha256
 from registry.book.bodies import Release
 from registry.book.entry import Entry, decode_entry
 from registry.files import Shelf
+from registry.home import check_home
 from registry.house.store import Pending
 from registry.records import wheel_path
 
@@ -72,7 +73,7 @@ class WheelRoom:
             raise Refused("the entry that waits for this wheel is no release")
         bundle = self._read_own(body)
         if bundle is None or digest == body.publication.wheel:
-            return check_wheel(body, digest, data)
+            return check_wheel(entry, digest, data)
         project = bundle.manifest.project
         locked = [item for item in project.dependencies if item.digest == digest]
         check_contents(locked, take_wheels(locked, [data], project.source.package))
@@ -104,16 +105,20 @@ class WheelRoom:
         return self.staged.read(path) or self.public.read(path)
 
 
-def check_wheel(body: Release, digest: Digest, data: bytes) -> Bundle:
+def check_wheel(entry: Entry, digest: Digest, data: bytes) -> Bundle:
     """Returns the bundle that a release speaks of.
 
     Raises:
         Malformed: it is no bundle.
-        Refused: it is another one.
+        Refused: it is another one, or of another namespace.
     """
+    body = entry.body
+    if not isinstance(body, Release):
+        raise Refused("the entry that waits for this wheel is no release")
     if sha256(data) != digest or len(data) != body.size:
         raise Refused(f"expected {body.size} bytes of SHA-256 {digest.hex()}, got {len(data)} of {sha256(data).hex()}")
     bundle = read_bundle(data)
+    check_home(bundle, entry.namespace)
     identity, publication = bundle.manifest.project.cryptlet, body.publication
     said = (publication.name, publication.version, publication.kind, publication.measurement)
     if said != (identity.name, identity.version, identity.kind, bundle.measurement):

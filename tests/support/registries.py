@@ -55,13 +55,20 @@ def owners(*people: Person, threshold: int = 1) -> Owners:
 
 
 def wheel(
-    name: str = "greeter", version: str = "1.0.0", source: str = SOURCE, readme: str = "", capabilities: str = "[]"
+    name: str = "greeter",
+    version: str = "1.0.0",
+    source: str = SOURCE,
+    readme: str = "",
+    capabilities: str = "[]",
+    namespace: str = "",
 ) -> bytes:
     """Returns the wheel of a small project, without running its code."""
     package = name.replace("-", "_")
     methods = {"greet": {"description": "Greets.", "input": {"type": "object"}, "output": {"type": "object"}}}
     toml = f"capabilities = {capabilities}\n" if capabilities != "[]" else ""
     toml += TOML.format(name=name, version=version, package=package)
+    if namespace:
+        toml = toml.replace('description = "Greets."', f'description = "Greets."\nnamespace = "{namespace}"')
     if readme:
         toml = toml.replace('description = "Greets."', 'description = "Greets."\nreadme = "README.md"')
     text = json.dumps(methods, separators=(",", ":"), sort_keys=True).encode()

@@ -195,6 +195,7 @@ def refused_manifests() -> dict[str, tuple[str, str]]:
         "kind": ('"utility"', '"service"', "cryptlet.kind"),
         "version": ("1.2.0rc1", "1.2", "cryptlet.version"),
         "name": ('"hello-world"', '"Hello"', "cryptlet.name"),
+        "namespace": ('kind = "utility"', 'kind = "utility"\nnamespace = "Acme"', "cryptlet.namespace"),
         "two lines": ("it is told to", "\\n", "cryptlet.description"),
         "entry elsewhere": ('"hello_world.service:Hello"', '"os:system"', "outside source.package"),
         "platform's package": ('package = "hello_world"', 'package = "fabric"', "package of the platform"),

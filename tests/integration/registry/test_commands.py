@@ -116,6 +116,13 @@ async def test_a_release_and_what_becomes_of_it(desk: Desk) -> None:
         await desk.run("restore", ref)
 
 
+async def test_a_bundle_is_published_at_home_alone(desk: Desk) -> None:
+    toml = TOML.replace('kind = "utility"', 'kind = "utility"\nnamespace = "elsewhere"')
+    away = await desk.wheel("1.0.0", toml=toml)
+    with pytest.raises(FabricError, match="is of the namespace 'elsewhere', as its manifest says, not 'acme'"):
+        await desk.run("publish", away, "--namespace", "acme")
+
+
 async def test_two_owners_stage_and_promote(desk: Desk) -> None:
     bob = await _key(desk, "bob")
     await desk.run("owner", "add", "acme", bob)

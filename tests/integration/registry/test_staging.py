@@ -156,6 +156,13 @@ def _staged(house: House) -> list[str]:
     return sorted(path.name for path in house.registry.wheels.staged.root.rglob("*") if path.is_file())
 
 
+async def test_a_bundle_of_another_namespace_is_not_staged(tmp_path: Path) -> None:
+    async with scene(tmp_path) as (_, api, issuer):
+        with pytest.raises(Refused, match="is of the namespace 'bobs', as its manifest says, not 'acme'"):
+            await asyncio.to_thread(api.stage, "acme", _token(issuer), wheel(namespace="bobs"))
+        assert await asyncio.to_thread(api.pending) == []
+
+
 async def test_one_wheel_waits_in_two_namespaces(tmp_path: Path) -> None:
     async with scene(tmp_path) as (house, api, issuer):
         await house.claim("zeta-works", BOB)

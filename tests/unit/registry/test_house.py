@@ -11,7 +11,7 @@ import pytest
 
 from fabric.core import canonical
 from fabric.core.clock import FrozenClock, SystemClock
-from fabric.core.errors import NotFound, Refused, StoreError
+from fabric.core.errors import NotFound, Refused, StoreError, VerificationError
 from fabric.core.ids import Digest, sha256
 from fabric.trust.standing import State
 from registry import records
@@ -84,6 +84,27 @@ async def test_a_release_of_another_bundle_than_its_file_is_refused(tmp_path: Pa
         with pytest.raises(Refused, match=r"the release speaks of greeter@6\.6\.6, the file is greeter@1\.0\.0"):
             await house.registry.take_wheel(sha256(data), data)
         assert house.registry.book.size == 2
+
+
+async def test_a_bundle_that_says_its_namespace_is_published_there_alone(tmp_path: Path) -> None:
+    """Mallory has the sources, so she has the bytes before their author published them."""
+    async with opened(tmp_path, _now()) as house:
+        await house.claim("acme", ALICE)
+        await house.claim("mallorys", MALLORY)
+        data = wheel(namespace="acme")
+        await house.registry.submit(house.entry("mallorys", release(data, MALLORY), MALLORY))
+        with pytest.raises(
+            Refused, match=r"greeter@1\.0\.0 is of the namespace 'acme', as its manifest says, not 'mallo"
+        ):
+            await house.registry.take_wheel(sha256(data), data)
+        await house.publish("acme", data, ALICE)
+        reader = house.reader()
+        reader.refresh()
+        found = reader.resolve("acme", "greeter")
+        assert reader.wheel(found)[0] == data
+        moved = replace(found, listing=replace(found.listing, namespace="mallorys"))
+        with pytest.raises(VerificationError, match="is of the namespace 'acme'"):
+            reader.wheel(moved)
 
 
 async def test_what_waits_is_bounded_and_forgotten_after_a_week(
