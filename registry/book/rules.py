@@ -13,7 +13,7 @@
     quarantine and takes it out; as many authorities as their threshold asks revoke. What is revoked stays so.
 7.  ``compromise``: as many other owners say it as the threshold asks, or as many authorities as theirs: whoever has
     fewer keys than the threshold gets rid of no owner. The last authority stays.
-8.  ``rebuild``: an owner of another namespace than the bundle's, once.
+8.  ``rebuild``: an owner of another namespace than the bundle's, once; again where the first word was a thief's.
 9.  ``link``: the owner that it names signs, and the account in it signed for that owner. ``service``: an owner;
     its document says the same name and version, which were never given before.
 """
@@ -253,7 +253,7 @@ def _rebuild(case: _Case, body: Rebuild) -> None:
     item = case.book.listing(body.measurement)
     if item.namespace == case.entry.namespace:
         raise Refused(f"{case.place}: {item.ref} is its own; a rebuild is somebody else's word")
-    if case.entry.namespace in item.rebuilds:
+    if case.entry.namespace in case.book.rebuilders(item):
         raise Refused(f"{case.place}: it has vouched for {item.ref} before")
 
 

@@ -257,6 +257,20 @@ def test_8_a_word_counts_while_one_of_its_keys_is_its_owners_own() -> None:
     assert book.rebuilders(item) == ()
 
 
+def test_8_who_was_robbed_vouches_again_with_a_key_of_his_own() -> None:
+    book = founded()
+    item = book.listings[published(book)]
+    log(book, "bobs", Claim(owners(BOB, MALLORY)), BOB, MALLORY, ONE, TWO)
+    stolen = log(book, "bobs", Rebuild(item.measurement), BOB)
+    log(book, "bobs", Compromise(BOB.key.public, stolen.logged), MALLORY)
+    assert book.rebuilders(item) == ()
+    again = log(book, "bobs", Rebuild(item.measurement), MALLORY)
+    assert item.rebuilds["bobs"] == Vouch(book.size - 1, again.logged, frozenset({MALLORY.key.public}))
+    assert book.rebuilders(item) == ("bobs",)
+    with pytest.raises(Refused, match=r"has vouched for acme/greeter@1\.0\.0 before"):
+        log(book, "bobs", Rebuild(item.measurement), MALLORY)
+
+
 def test_8_what_one_namespace_says_of_a_key_is_nothing_to_anothers_word() -> None:
     """Anybody can name a key among his owners and call it lost: that must not take a word from those who own it."""
     book = founded()

@@ -16,6 +16,7 @@ from fabric.core.errors import Malformed, StoreError, VerificationError
 from fabric.core.ids import Digest, sha256
 from fabric.trust.standing import State
 from registry.book.bodies import Compromise, Link, Owners, Rebuild, Service
+from registry.client.audit import audit
 from registry.client.lock import load_lock
 from registry.client.verify import Demands, examine
 from registry.house.catalogue import score
@@ -150,6 +151,9 @@ async def test_pages_verify_and_api_count_one_way_when_a_rebuilders_key_is_stole
     page = (await get(BookShelf(house.registry), "/cryptlets/acme/greeter/1.0.0")).text
     assert "Signed with a stolen key: it counts nothing." in page
     assert BOB.key.public.hex() in page
+    await house.registry.submit(house.entry("bobs", Rebuild(bundle.measurement), ALICE))
+    assert await _counted(house, tmp_path, 2) == ("2 of 2", ("bobs", "mallorys"))
+    audit(house.reader("auditor"), lambda _: None)
 
 
 async def _counted(house: House, folder: Path, wanted: int) -> tuple[str, tuple[str, ...]]:
