@@ -77,7 +77,7 @@ class Container:
             limits: how long loading may take, and what later calls may give.
 
         Raises:
-            Fault: it did not load; the error says why.
+            Fault: it did not load; the error says why. It has been killed, whatever it was doing.
         """
         handle = -1
         try:
@@ -87,10 +87,10 @@ class Container:
                 await container._wait_for_frame()
                 answer = container._answer(nonce, 0)
         except TimeoutError as error:
-            _discard(channel, handle)
+            _abandon(channel, handle)
             raise Fault(LimitExceeded, f"not loaded within {limits.load_ms} ms") from error
         except BaseException:
-            _discard(channel, handle)
+            _abandon(channel, handle)
             raise
         if answer.status != frames.DONE:
             container.kill()
@@ -259,6 +259,26 @@ async def _finish(sending: asyncio.Future[None]) -> None:
     sending.cancel()
     with contextlib.suppress(asyncio.CancelledError, OSError):
         await sending
+
+
+def _abandon(channel: socket.socket, handle: int) -> None:
+    """Kills what did not become a container: a closed channel alone would not end code that never looks at it."""
+    channel.shutdown(socket.SHUT_RDWR)  # from here on the zygote can hand over no handle, and makes no container of it
+    if handle < 0:
+        handle = _handle_on_the_way(channel)
+    if handle >= 0:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+    _discard(channel, handle)
+
+
+def _handle_on_the_way(channel: socket.socket) -> int:
+    """Returns a process handle that was sent and not read, or -1."""
+    try:
+        _, handles, _, _ = socket.recv_fds(channel, 1, 1)
+    except OSError:
+        return -1  # the other end is gone, and reset what it had left unread
+    return handles[0] if handles else -1
 
 
 def _discard(channel: socket.socket, handle: int) -> None:

@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -16,9 +17,11 @@ import pytest
 
 from fabric.core.clock import SystemClock
 from fabric.core.errors import ContainerLost
+from fabric.enclave.containers.container import Container, Fault
 from fabric.enclave.containers.host import ContainerHost
 from fabric.enclave.containers.model import Bundle, Limits, Reply
-from tests.support.wheels import call, until
+from tests.integration.sandbox.conftest import LIMITS
+from tests.support.wheels import call, until, wheel
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.asyncio(loop_scope="module")]
 
@@ -175,6 +178,50 @@ async def test_seen_from_outside(host: ContainerHost, plain: Bundle) -> None:
     status = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
     assert status["Threads"].strip() == "1"
     assert (proc / "oom_score_adj").read_text().strip() == "1000"
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_a_class_that_never_loads_leaves_no_process(tmp_path: Path, *, is_cancelled: bool) -> None:
+    path = wheel(tmp_path, {"endless.py": "while True: pass"})
+    host = await ContainerHost.start(tmp_path / "host", LIMITS, SystemClock())
+    await until(lambda: not locked(host))  # those of the self-test are gone
+    running = asyncio.ensure_future(host.run(Bundle(b"e" * 32, path, "endless:Endless"), b"t", [call("any")]))
+    await until(lambda: bool(locked(host)))
+    [container] = locked(host)
+    if is_cancelled:
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    else:
+        [reply] = await running
+        assert reply.failure is not None
+        assert reply.failure.code == "limit-exceeded"
+    await gone([container])
+    await host.aclose()
+
+
+def locked(host: ContainerHost) -> list[int]:
+    """Returns the containers that have begun to load something."""
+    assert host._zygote is not None
+    return [pid for pid in children(host._zygote.pid) if is_alive(pid) and is_filtered(pid)]
+
+
+def is_filtered(pid: int) -> bool:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return "\nSeccomp:\t2\n" in Path(f"/proc/{pid}/status").read_text()
+    return False
+
+
+async def test_a_handle_that_came_too_late_still_ends_its_process() -> None:
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass")
+    handle = os.pidfd_open(child.pid)
+    ours, theirs = socket.socketpair()
+    ours.settimeout(0)
+    socket.send_fds(theirs, [b"\0"], [handle])
+    os.close(handle)
+    with theirs, pytest.raises(Fault, match="not loaded within 0 ms"):
+        await Container.adopt(ours, bytes(16), Limits(load_ms=0))
+    assert await child.wait() == -signal.SIGKILL
 
 
 async def test_where_it_cannot_be_built_nothing_is_served(tmp_path: Path, hostile: Bundle) -> None:
