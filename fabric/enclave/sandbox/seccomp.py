@@ -32,6 +32,7 @@ _PROT_WRITE: Final = 2
 _PROT_EXEC: Final = 4
 _MAP_ANONYMOUS: Final = 0x20
 _F_GETFD_SETFD_GETFL: Final = (1, 2, 3)
+_FUTEX_PRIVATE: Final = 0x80
 
 _SET_MODE_FILTER: Final = 1
 _INSTRUCTION_BYTES: Final = 8
@@ -59,6 +60,8 @@ def program(machine: Machine, *, native: bool = False) -> bytes:
     parts += _when(machine.number("mprotect"), refused)
     # Of fcntl only the questions: the rest can send signals and change shared files.
     parts += _when(machine.number("fcntl"), _only_values(_COMMAND, _F_GETFD_SETFD_GETFL))
+    # All containers map the same files: who waits on a word of one could be woken, and told things, from another.
+    parts += _when(machine.number("futex"), _only_with_bit(_COMMAND, _FUTEX_PRIVATE))
     parts += _when(machine.number("clone3"), [_op(_RETURN, _ABSENT)])
     for number in machine.allowed():
         parts += _when(number, [_op(_RETURN, _ALLOW)])
@@ -90,6 +93,15 @@ def _unless_bit(argument: int, bit: int) -> list[bytes]:
     return [
         _op(_LOAD, argument),
         _op(_ANY_BIT, bit, 0, 1),
+        _op(_RETURN, _REFUSE),
+        _op(_RETURN, _ALLOW),
+    ]
+
+
+def _only_with_bit(argument: int, bit: int) -> list[bytes]:
+    return [
+        _op(_LOAD, argument),
+        _op(_ANY_BIT, bit, 1, 0),
         _op(_RETURN, _REFUSE),
         _op(_RETURN, _ALLOW),
     ]

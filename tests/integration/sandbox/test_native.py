@@ -38,7 +38,7 @@ HARMLESS: Final = (
     "socket", "connect", "ptrace", "clone", "clone3", "memory file", "namespace", "lift a limit", "shared memory",
     "be dumpable", "make all memory executable", "entropy", "open outside", "open beyond the root",
     "map code of nothing", "map code to write", "map a file as code", "map its own library to write",
-    "make its own code writable", "make what it wrote code",
+    "wake another container", "make its own code writable", "make what it wrote code",
 )  # fmt: skip
 WAYS: Final = (
     *HARMLESS, "kill everyone", "open a process handle", "read another's memory", "io_uring", "mount",

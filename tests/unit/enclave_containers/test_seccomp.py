@@ -77,6 +77,15 @@ def test_fcntl_only_answers_questions(machine: Machine) -> None:
 
 
 @each_machine
+def test_nobody_waits_for_or_wakes_another_process(machine: Machine) -> None:
+    """0x80 is FUTEX_PRIVATE_FLAG, 0x100 FUTEX_CLOCK_REALTIME; the kernel reads 32 bits of the operation."""
+    number = machine.number("futex")
+    for operation in range(0x200):
+        assert judged(machine, number, 4096, operation) == (ALLOW if operation & 0x80 else EPERM), operation
+    assert judged(machine, number, 4096, 0x80_0000_0001) == EPERM
+
+
+@each_machine
 def test_clone3_seems_not_to_exist(machine: Machine) -> None:
     assert judged(machine, machine.number("clone3")) == ENOSYS
 

@@ -17,6 +17,7 @@ _NUMBERS: Final = 1024
 _X32: Final = 0x4000_0000
 _GETPID: Final = "getpid"
 _OUTPUT: Final = 1
+_WAKE_SHARED: Final = 1
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
@@ -50,6 +51,14 @@ def _control_files(bait: Bait) -> str | None:
     return "may have signals sent"
 
 
+def _shared_wake(bait: Bait) -> str | None:
+    # On a word of a file that all containers map it wakes who waits in another one; here nobody waits.
+    del bait
+    word = ctypes.c_int(0)
+    result = _libc.syscall(ctypes.c_long(machine().number("futex")), ctypes.byref(word), _WAKE_SHARED, 1, None, None, 0)
+    return "may wake who waits in another container" if result >= 0 else None
+
+
 def _entropy(bait: Bait) -> str | None:
     # No boundary, but a cryptlet that draws from the kernel could not be run a second time.
     del bait
@@ -69,5 +78,6 @@ ATTACKS: Final[dict[str, Attack]] = {
     "system call of another instruction set": _other_instruction_set,
     "clone": _clone,
     "control shared files": _control_files,
+    "wake another container": _shared_wake,
     "kernel entropy": _entropy,
 }

@@ -35,6 +35,7 @@ CALLS: Final[dict[str, tuple[tuple[int, int], tuple[int, ...]]]] = {
     "make all memory executable": ((135, 92), (0x0040_0000,)),
     "protection keys": ((329, 288), (0, 4096, 7, -1)),
     "entropy": ((318, 278), ()),
+    "wake another container": ((202, 98), (0, 1, 1)),
     "change root": ((161, 51), ()),
     "become root": ((105, 146), (0,)),
 }
