@@ -31,6 +31,7 @@ MAX_UNPACKED_BYTES: Final = 64 << 20
 MAX_NATIVE_BYTES: Final = 32 << 20
 """Unpacked, of all binary wheels of one bundle: each container holds them so."""
 MAX_FILES: Final = 4096
+"""Of one wheel; of all binary ones together folders count too, since each takes a place where it is unpacked."""
 RESERVED_PACKAGES: Final = frozenset(
     (
         *("fabric", "adapters", "registry", "cryptlets"),
@@ -44,6 +45,9 @@ _PURE_ONLY: Final = ": not pure; only Python sources and plain data are taken"
 _BINARY_ONLY: Final = ": only shared libraries, Python sources and plain data are taken"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_@+][A-Za-z0-9_.@+~-]*(/[A-Za-z0-9_@+][A-Za-z0-9_.@+~-]*)*/?")
 """Names that a container unpacks (``fabric.enclave.sandbox.unpack``)."""
+_MAX_NAME: Final = 512
+_MAX_PART: Final = 255
+"""The longest name of a file that every file system of Linux takes."""
 _SPECIAL: Final = 0o7000  # setuid, setgid, sticky
 _METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _LINK: Final = 0o120000
@@ -168,14 +172,28 @@ def _members(wheel: bytes, filename: str) -> list[zipfile.ZipInfo]:
 
 
 def _check_unpacked(dependencies: Sequence[Dependency], given: Mapping[Digest, bytes]) -> None:
-    native = [one for one in dependencies if one.needs is not None]
-    members = [member for one in native for member in _members(given[one.digest], one.filename)]
-    if (total := sum(member.file_size for member in members)) > MAX_NATIVE_BYTES or len(members) > MAX_FILES:
+    native = {one.filename: _members(given[one.digest], one.filename) for one in dependencies if one.needs is not None}
+    total = sum(member.file_size for members in native.values() for member in members)
+    count = sum(_places(members, filename) for filename, members in native.items())
+    if total > MAX_NATIVE_BYTES or count > MAX_FILES:
         raise Malformed(
             LOCK_NAME,
-            f"all binary wheels have at most {MAX_NATIVE_BYTES} bytes unpacked in {MAX_FILES} files, got {total} in"
-            f" {len(members)}",
+            f"all binary wheels have at most {MAX_NATIVE_BYTES} bytes unpacked in {MAX_FILES} files and folders, got"
+            f" {total} in {count}",
         )
+
+
+def _places(members: list[zipfile.ZipInfo], filename: str) -> int:
+    """Returns how many files and folders a binary wheel unpacks to; beyond the limit, some number beyond it."""
+    files = {member.filename for member in members if not member.is_dir()}
+    folders: set[str] = set()
+    for member in members:
+        folders.update(member.filename[:end] for end, letter in enumerate(member.filename) if letter == "/")
+        if len(folders) > MAX_FILES:  # a short name can stand for hundreds of folders
+            break
+    if both := sorted(files & folders):
+        raise Malformed(filename, f"{both[0][:100]!a} is the name of a file and of a folder")
+    return len(files) + len(folders)
 
 
 def _check_members(members: list[zipfile.ZipInfo], filename: str) -> None:
@@ -200,9 +218,17 @@ def _refusal(member: zipfile.ZipInfo, *, is_native: bool) -> str | None:
     mode = member.external_attr >> 16
     if mode & _TYPE == _LINK or member.compress_type not in _METHODS or member.flag_bits & 1:
         return ": a link, encrypted, or packed in another way"
-    if is_native and (mode & _SPECIAL or not _PLAIN.fullmatch(member.filename)):
-        return ": runs as another user, or has no plain name"
+    if is_native and (mode & _SPECIAL or not _is_plain(member.filename)):
+        return ": runs as another user, or has no plain name, or one that is too long"
     return None
+
+
+def _is_plain(name: str) -> bool:
+    return (
+        len(name) <= _MAX_NAME
+        and _PLAIN.fullmatch(name) is not None
+        and all(len(part) <= _MAX_PART for part in name.split("/"))
+    )
 
 
 def _top_names(members: list[zipfile.ZipInfo]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from fabric.bundles.build import build
 from fabric.bundles.lint import lint
 from fabric.bundles.lock import Dependency, check_contents, import_names, take_wheels
 from fabric.bundles.manifest import parse_project
-from fabric.bundles.native import Machine, Needs, check_fit, needs_of
+from fabric.bundles.native import Machine, Needs, check_fit, needs_of, unpack
 from fabric.bundles.rebuild import check_reproducible
 from fabric.core.elf import read_library
 from fabric.core.errors import AuthorError, Malformed
@@ -149,6 +149,13 @@ def taken(files: Mapping[str, bytes], modes: Mapping[str, int] | None = None) ->
         ({"json.so": b""}, "brings 'json'"),
         ({"pydantic.cpython-311-x86_64-linux-gnu.so": b""}, "brings 'pydantic'"),
         ({"../adder.so": b""}, "leaves the folder"),
+        ({"adder/x": b"", "adder/x/y": b""}, "'adder/x' is the name of a file and of a folder"),
+        ({"adder/x/y/z": b"", "adder/x": b""}, "'adder/x' is the name of a file and of a folder"),
+        ({"adder/x/": b"", "adder/x": b""}, "'adder/x' is the name of a file and of a folder"),
+        ({"a" * 256: b""}, "one that is too long"),
+        ({"/".join(["a" * 100] * 6): b""}, "one that is too long"),
+        ({"a/" * 30_000 + "b": b""}, "one that is too long"),
+        ({f"a{n}/" + "b/" * 250 + "c": b"" for n in range(17)}, "4096 files and folders"),
     ],
 )
 def test_what_is_no_library_or_no_plain_file_is_refused(files: dict[str, bytes], reason: str) -> None:
@@ -161,6 +168,14 @@ def test_what_is_no_library_or_no_plain_file_is_refused(files: dict[str, bytes],
 def test_a_file_that_runs_as_another_user_is_refused(mode: int) -> None:
     with pytest.raises(Malformed, match="runs as another user"):
         taken({"adder/__init__.py": b""}, {"adder/__init__.py": mode})
+
+
+def test_the_longest_name_and_the_most_folders_are_taken(tmp_path: Path) -> None:
+    files = {"a" * 255 + "/" + "b" * 255: b"", **{f"c{n}/" + "d/" * 240 + "e": b"" for n in range(16)}}
+    wheel = binary_wheel(files)
+    take_wheels([dependency(wheel)], [wheel], "greeter")
+    unpack(wheel, FILENAME, tmp_path)
+    assert sum(path.is_file() for path in tmp_path.rglob("*")) == len(files)
 
 
 def test_bombs_are_refused() -> None:
