@@ -27,6 +27,8 @@ ISOLATION: Final = "zygote-ns+lock"
 """Level of isolation as evidence and statements name it: namespaces, read-only root, no rights, Landlock, seccomp."""
 MAX_BATCH_BYTES: Final = 4 << 20
 """Inputs that travel in one frame, unless a single one is longer."""
+NATIVE_RETRY_SECONDS: Final = 60.0
+"""After containers for native code failed the self-test: until then calls of such bundles fail without another one."""
 _NOT_BEGUN: Final = Failure(NoCapacity.code, "not begun: the calls before it took the time of their batch")
 
 _ENDED: Final = Failure(ContainerLost.code, "ended: the fabric unloaded the bundle")
@@ -64,6 +66,7 @@ class ContainerHost:
         self._clock = clock
         self._zygote: Zygote | None = None
         self._native_zygote: Zygote | None = None
+        self._native_refusal: tuple[Zygote, float, str] | None = None
         self._is_closed = False
         self._ended: set[bytes] = set()
         self._starting = asyncio.Lock()
@@ -172,12 +175,19 @@ class ContainerHost:
             return self._zygote
 
     async def _check_native(self, zygote: Zygote) -> None:
-        try:
-            await selftest.check(zygote, self._folder, self._limits, native=True)
-        except SandboxUnavailable as error:
-            # Of no concern to pure bundles, whose containers have passed.
-            raise Fault(SandboxUnavailable, f"native code is not run here: {error}") from error
-        self._native_zygote = zygote
+        """Attacks the containers for native code; raises ``Fault`` where they fail, or failed a short while ago."""
+        refused, end, text = self._native_refusal or (None, 0.0, "")
+        # Pure bundles, whose containers have passed, wait while this runs: not for each call of one that cannot.
+        if refused is not zygote or self._is_over(end):
+            try:
+                await selftest.check(zygote, self._folder, self._limits, native=True)
+            except SandboxUnavailable as error:
+                text = f"native code is not run here: {error}"
+                self._native_refusal = (zygote, self._clock.monotonic_seconds() + NATIVE_RETRY_SECONDS, text)
+            else:
+                self._native_zygote = zygote
+                return
+        raise Fault(SandboxUnavailable, text)
 
     def _place(self, bundle: Bundle, tenant: bytes) -> _Place:
         key = (bundle.measurement, tenant)

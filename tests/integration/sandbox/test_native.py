@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from fabric.bundles.build import build
 from fabric.bundles.lock import Dependency, check_contents, take_wheels
-from fabric.core.clock import SystemClock
+from fabric.core.clock import FrozenClock
 from fabric.core.errors import SandboxUnavailable
 from fabric.core.ids import sha256
 from fabric.core.model import Failure
@@ -180,19 +180,26 @@ async def test_the_whole_self_test_holds_there(seen: dict[str, str | None], name
 async def test_no_native_code_runs_where_its_self_test_fails(
     tmp_path: Path, attacker: Bundle, plain: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check = selftest.check
+    """It is not attacked again for each such call, while others wait; after a while it is."""
+    holes = ["a second hole", "a hole"]
 
-    async def failing(*given: object, native: bool = False) -> None:
-        if native:
-            raise SandboxUnavailable("a hole")
-        await check(*given)  # type: ignore[arg-type]
+    async def failing(*_: object, native: bool) -> None:
+        assert native
+        raise SandboxUnavailable(holes.pop())
 
-    host = await ContainerHost.start(tmp_path, LIMITS, SystemClock())
+    clock = FrozenClock()
+    host = await ContainerHost.start(tmp_path, LIMITS, clock)
     try:
         monkeypatch.setattr(selftest, "check", failing)
+        for hole in ("a hole", "a hole", "a second hole"):
+            (reply,) = await host.run(attacker, TENANT, [call("attack", b'{"name":"socket"}')])
+            assert reply.failure == Failure("sandbox", f"native code is not run here: {hole}")
+            (reply,) = await host.run(plain, TENANT, [call("double")])
+            assert reply.failure is None
+            clock.advance(30)
+        monkeypatch.undo()
+        clock.advance(60)
         (reply,) = await host.run(attacker, TENANT, [call("attack", b'{"name":"socket"}')])
-        assert reply.failure == Failure("sandbox", "native code is not run here: a hole")
-        (reply,) = await host.run(plain, TENANT, [call("double")])
         assert reply.failure is None
     finally:
         await host.aclose()
