@@ -10,6 +10,11 @@ from tests.support.proofs import USUAL, Recipe, kinds, policy
 
 FORMAT: Final = "cryptlet-fabric/proof-vectors/v1"
 CASES_A_STEP: Final = 2
+GRANTING: Final = Recipe(
+    binding={"capabilities": ["native"]},
+    statement={"usage": {"binary_wheels": 2, "input_bytes": 23, "output_bytes": 29}},
+)
+GRANT: Final = '"capabilities":["native"]'
 
 
 def document() -> str:
@@ -17,7 +22,7 @@ def document() -> str:
     value = {
         "format": FORMAT,
         "policy": canonical.decode(policy().encode()),
-        "accepted": [_accepted(name, recipe) for name, recipe in USUAL.items()],
+        "accepted": [_accepted(name, recipe) for name, recipe in {**USUAL, "native code": GRANTING}.items()],
         "refused": _refused(),
     }
     return json.dumps(value, indent=1, ensure_ascii=True) + "\n"
@@ -43,6 +48,12 @@ def _refused() -> list[dict[str, str]]:
         {"name": "a space", "step": "format", "proof": whole.replace(",", ", ", 1)},
         {"name": "a digit of the output", "step": "statement", "proof": whole.replace('"mean":5123', '"mean":5122')},
     ]
+    granting = GRANTING.make().encode().decode()
+    for name, other in {"an empty": "[]", "an unknown": '["nativ"]', "a repeated": '["native","native"]'}.items():
+        proof = granting.replace(GRANT, f'"capabilities":{other}')
+        found.append({"name": f"{name} grant", "step": "format", "proof": proof})
+    taken = granting.replace(f"{GRANT},", "")
+    found.append({"name": "a grant that was taken out", "step": "binding", "proof": taken})
     for step, table in TABLE.items():
         recipes = list(USUAL.values())
         for at, (name, case) in enumerate(list(table.items())[:CASES_A_STEP]):
