@@ -5,8 +5,8 @@
     authority's (the owners of the namespace ``registry``).
 3.  ``claim``: a namespace is claimed once, for ever. The new owners sign as their own threshold asks, and so do the
     authorities; the log's first entry is the claim of ``registry`` itself, and nothing else can be.
-4.  ``owners``: as many present owners sign as the threshold asks, and as many new ones as theirs. None of the new
-    keys is one that was lost.
+4.  ``owners``: as many present owners sign as the threshold asks, one at least, and as many new ones as theirs. None
+    of the new keys is one that was lost. A namespace without owners stays closed.
 5.  ``release``: as many owners sign as the threshold asks, two where it was staged; the publication is signed by one of
     them. Name and version were never given before, and the bundle is nowhere else.
 6.  ``change``: an owner deprecates, yanks, revokes, or takes the first two back; an authority puts a bundle into
@@ -172,6 +172,9 @@ def _owners(case: _Case, body: Owners) -> None:
             raise Refused(f"{case.place}: the key {key.hex()} is in wrong hands since {held.lost[key]}")
     if not body.keys and case.entry.namespace == ROOT:
         raise Refused("the registry's own namespace cannot be closed")
+    if not held.owners.keys:  # whose threshold is 0: anybody would do
+        raise Refused(f"the namespace {case.entry.namespace!r} is closed, and nobody opens it again")
+    _begun(case)
     _demand(case, case.by_owners, held.owners.threshold, "owners")
     _demand(case, len(case.signers & set(body.keys)), body.threshold, "new owners")
 
@@ -192,7 +195,7 @@ def _release(case: _Case, body: Release) -> None:
     other = case.book.listings.get(publication.measurement)
     if other is not None:
         raise Refused(f"{title}: these very bytes are published as {other.ref} already")
-    _demand(case, case.by_owners, 1, "owners")
+    _begun(case)
     _demand(case, len(signers), max(held.owners.threshold, _STAGED_KEYS if body.staged else 1), "owners")
 
 
@@ -280,7 +283,13 @@ def _service(case: _Case, body: Service) -> None:
 
 def _owner(case: _Case) -> None:
     case.book.holding(case.entry.namespace)
-    _demand(case, case.by_owners, 1, "owners")
+    _begun(case)
+
+
+def _begun(case: _Case) -> None:
+    """Refuses what no owner signed: nobody else makes it wait, so that owners' places are theirs."""
+    if not case.by_owners:
+        raise Refused(f"{case.place}: none of its owners signed it, and one does so before all others")
 
 
 def _demand(case: _Case, signed: int, needed: int, whose: str) -> None:

@@ -83,6 +83,8 @@ def _log() -> tuple[Book, list[Leaf]]:
     for account in (EVM, HYPERLEDGER):
         take("acme", Link(linked(account).to_json()), ALICE)
     take("acme", Compromise(BOB.key.public, 6), ALICE)
+    take("ended", Claim(owners(MALLORY)), MALLORY, ONE, TWO)
+    take("ended", owners(threshold=0), MALLORY)
     return book, leaves
 
 
@@ -119,6 +121,8 @@ _REFUSED: Final[tuple[tuple[int, str, Body, Sequence[Person]], ...]] = (
     (4, "acme", owners(ALICE, BOB), (ALICE, BOB)),
     (4, "acme", owners(ALICE, MALLORY, threshold=2), (ALICE,)),
     (4, ROOT, owners(threshold=0), (ONE, TWO)),
+    (4, "acme", owners(ALICE, MALLORY), (MALLORY,)),
+    (4, "ended", owners(MALLORY), (MALLORY,)),
     (5, "acme", _stranger(), (ALICE,)),
     (5, "acme", release(GREETER["1.0.0"], ALICE), (ALICE,)),
     (5, "bobs", release(GREETER["1.0.0"], BOB), (BOB,)),

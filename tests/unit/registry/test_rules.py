@@ -93,12 +93,34 @@ def test_4_owners_change_by_both_sides() -> None:
     with pytest.raises(Unsigned, match="0 of the 1 new owners signed"):
         log(book, "acme", owners(MALLORY), ALICE, BOB)
     log(book, "acme", owners(BOB), ALICE, BOB)
-    with pytest.raises(Refused, match="0 of the 1 owners signed"):
+    with pytest.raises(Refused, match="none of its owners signed it"):
         log(book, "acme", owners(ALICE), ALICE)
     with pytest.raises(Refused, match="cannot be closed"):
         log(book, ROOT, owners(threshold=0), ONE, TWO)
     with pytest.raises(NotFound, match=r"nobody has claimed the namespace 'acne'.*did you mean 'acme'"):
         log(book, "acne", owners(ALICE), ONE)
+
+
+@pytest.mark.parametrize("people", [(MALLORY,), (ONE, TWO, THREE)])
+def test_4_what_no_owner_signed_does_not_even_wait(people: tuple[Person, ...]) -> None:
+    """Whoever names himself an owner may sign, and would fill the places of those who are."""
+    with pytest.raises(Refused, match="none of its owners signed it") as caught:
+        log(founded(), "acme", owners(ALICE, MALLORY), *people)
+    assert not isinstance(caught.value, Unsigned)
+
+
+@pytest.mark.parametrize("ending", ["closed", "lost"])
+@pytest.mark.parametrize("people", [(MALLORY,), (ALICE,), (MALLORY, ONE, TWO, THREE)])
+def test_4_nobody_opens_a_closed_namespace(ending: str, people: tuple[Person, ...]) -> None:
+    """Its threshold is 0, which anybody reaches."""
+    book = founded()
+    if ending == "closed":
+        log(book, "acme", owners(threshold=0), ALICE)
+    else:
+        log(book, "acme", Compromise(ALICE.key.public, 0), ONE, TWO)
+    with pytest.raises(Refused, match=r"the namespace 'acme' is closed|is in wrong hands since"):
+        log(book, "acme", owners(people[0]), *people)
+    assert book.holdings["acme"].owners.keys == ()
 
 
 def test_5_a_release_by_owners_of_a_new_name_and_new_bytes() -> None:
@@ -292,7 +314,7 @@ def test_9_a_service_is_listed_once() -> None:
         log(book, "acme", Service("ecb-rates", "1.1.0", document), ALICE)
     with pytest.raises(Malformed, match="data service"):
         log(book, "acme", Service("other", "1.1.0", {}), ALICE)
-    with pytest.raises(Unsigned, match="0 of the 1 owners"):
+    with pytest.raises(Refused, match="none of its owners signed it"):
         log(book, "acme", Service("other", "1.1.0", document), ONE)
 
 
