@@ -96,14 +96,13 @@ class Api:
 
     def submit(self, entry: Entry, *wheels: bytes) -> Told:
         """Brings an entry, and the wheel files that the registry asks for; raises what the registry refuses with."""
-        told, wants = self._told("POST", "api/v1/entries", canonical.encode(entry.to_json()))
+        told, wants = self._told("POST", "api/v1/entries", entry, canonical.encode(entry.to_json()))
         files = {sha256(wheel): wheel for wheel in wheels}
         while wants is not None:
             if wants not in files:
                 raise Refused(f"the registry waits for the wheel {wants.hex()}: publish the files, not only the entry")
-            told, wants = self._told("PUT", f"api/v1/wheels/{wants.hex()}", files.pop(wants))
-            if told.digest != entry.digest:  # others waited for the same file: what became of this one?
-                told, wants = self._told("POST", "api/v1/entries", canonical.encode(entry.to_json()))
+            path = f"api/v1/pending/{entry.digest.hex()}/wheels/{wants.hex()}"
+            told, wants = self._told("PUT", path, entry, files.pop(wants))
         return told
 
     def enter(self, namespace: str, body: Body, keys: Sequence[Key], *wheels: bytes) -> Told:
@@ -180,11 +179,13 @@ class Api:
     def _get(self, path: str) -> JsonObject:
         return self._ask("GET", path, None)
 
-    def _told(self, method: str, path: str, body: bytes) -> tuple[Told, Digest | None]:
+    def _told(self, method: str, path: str, entry: Entry, body: bytes) -> tuple[Told, Digest | None]:
         value = self._ask(method, path, body)
         wheel, position = value.get("wheel"), value.get("position")
+        if value.get("digest") != entry.digest.hex():  # a second owner is told this name, and signs what bears it
+            raise VerificationError("registry", f"it was given entry {entry.digest.hex()} and speaks of another")
         told = Told(
-            Digest(parse_word(value.get("digest"), "digest")),
+            entry.digest,
             None if position is None else read_integer(position, "position", 0, _LAST),
             str(value.get("lacks")),
         )

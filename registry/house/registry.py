@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 from fabric.bundles.bundle import Bundle
 from fabric.core import canonical
 from fabric.core.clock import Clock
-from fabric.core.errors import Malformed, NotFound, Refused, StoreError
+from fabric.core.errors import NotFound, Refused, StoreError
 from fabric.core.ids import Digest, Measurement
 from registry.book.bodies import Release
 from registry.book.book import Book
@@ -165,10 +165,11 @@ class Registry:
         self._admit(self.book, entry)
         check_room(self.book, self.leaves, entry)
         files = await asyncio.to_thread(self.wheels.files_of, entry)
-        missing = next((digest for digest in files if not self.wheels.has(digest)), None)
+        missing = next((digest for digest in files if not self.wheels.has(entry.namespace, digest)), None)
         if lacks or missing:
             await self._keep(entry, missing or next(iter(files), None))
             return Outcome(entry.digest, None, lacks or f"the wheel file {missing.hex() if missing else ''}", missing)
+        await asyncio.to_thread(self.wheels.check_all, entry)
         return Outcome(entry.digest, await self._append(entry, files))
 
     def _published(self, entry: Entry) -> int | None:
@@ -209,12 +210,12 @@ class Registry:
                 raise Refused(f"{limit} {name} wait already, each for a week at most: try again later")
 
     async def _append(self, entry: Entry, files: list[Digest]) -> int:
-        await asyncio.to_thread(self.wheels.show, files)
+        await asyncio.to_thread(self.wheels.show, entry.namespace, files)
         leaf = Leaf(entry, max(self._clock.unix_seconds(), self.book.logged))
         position = self.book.size
         waiting = await self.store.pending()
         # An owner signed what a token had brought. Both end in one step: a kill between them would lose it for both.
-        brought = [item.digest for item in waiting if item.kind != "entry" and item.wheel in files]
+        brought = [item.digest for item in waiting if item.kind != "entry" and item.wheel in files[:1]]
         await self.store.append(position, entry.digest, leaf.encoded, brought)
         self.leaves.append(leaf.encoded)
         self._positions.setdefault(entry.namespace, []).append(position)
@@ -240,43 +241,35 @@ class Registry:
             await asyncio.to_thread(self.publisher.publish, self.book, self.leaves, new if whole else None)
         self._is_whole = True
 
-    async def take_wheel(self, digest: Digest, data: bytes) -> Outcome:
-        """Takes in the wheel file that a release waits for, or several do.
+    async def take_wheel(self, entry: Digest, wheel: Digest, data: bytes) -> Outcome:
+        """Takes in the wheel file that a release waits for; for no other that waits for it too.
 
-        Returns:
-            What became of the newest of them that the file fits.
+        Args:
+            entry: names the release.
+            wheel: SHA-256 of the file.
+            data: the file.
 
         Raises:
-            NotFound: no release waits for it.
+            NotFound: the release does not wait for it.
             Malformed: it is no bundle.
             Refused: it is not the file that the release names.
             StoreError: as ``submit``.
         """
-        return await self._alone(lambda: self._take_wheel(digest, data))
+        return await self._alone(lambda: self._take_wheel(entry, wheel, data))
 
-    async def _take_wheel(self, digest: Digest, data: bytes) -> Outcome:
-        waiting = await self.waiting_for(digest)
-        outcomes: list[Outcome] = []
-        for item in waiting:  # oldest first; one that lies or comes too late bars none of the others
-            try:
-                outcomes.append(await self._take_for(decode_entry(item.body), digest, data))
-            except (Malformed, Refused, NotFound):
-                if item is waiting[-1] and not outcomes:
-                    raise
-        return outcomes[-1]
-
-    async def waiting_for(self, digest: Digest) -> list[Pending]:
-        """Returns the releases that wait for a wheel file, oldest first; raises ``NotFound``."""
-        waiting = [item for item in await self.store.pending() if item.wheel == digest and item.kind == "entry"]
-        if not waiting:
-            raise NotFound(f"no release waits for the wheel {digest.hex()}: submit the release first")
-        return waiting
-
-    async def _take_for(self, entry: Entry, digest: Digest, data: bytes) -> Outcome:
-        bundle = await asyncio.to_thread(self.wheels.check, entry, digest, data)
-        await asyncio.to_thread(self.wheels.keep, digest, data)
+    async def _take_wheel(self, digest: Digest, wheel: Digest, data: bytes) -> Outcome:
+        entry = await self.waiting_for(digest, wheel)
+        bundle = await asyncio.to_thread(self.wheels.check, entry, wheel, data)
+        await asyncio.to_thread(self.wheels.keep, entry.namespace, wheel, data)
         await self._describe(bundle)
         return await self._submit(entry)
+
+    async def waiting_for(self, entry: Digest, wheel: Digest) -> Entry:
+        """Returns a release that waits for a wheel file; raises ``NotFound``."""
+        for item in await self.store.pending(entry):
+            if item.kind == "entry" and item.wheel == wheel:
+                return decode_entry(item.body)
+        raise NotFound(f"no release {entry.hex()} waits for the wheel {wheel.hex()}: submit the release first")
 
     async def stage(self, item: Pending, bundle: Bundle, data: bytes, token: tuple[str, int]) -> bool:
         """Keeps a wheel that a token brought, and then the word that it waits for an owner.
@@ -297,7 +290,7 @@ class Registry:
 
         async def work() -> bool:
             await self._check_room(item.digest, item.namespace)
-            await asyncio.to_thread(self.wheels.keep, bundle.wheel_digest, data)
+            await asyncio.to_thread(self.wheels.keep, item.namespace, bundle.wheel_digest, data)
             await self._describe(bundle)
             return await self.store.stage(item, *token)
 

@@ -117,7 +117,7 @@ class Api:
         check(request.headers.get("authorization", ""), book.origin, item.digest, keys, self._clock.unix_seconds())
         if item.wheel is None:
             raise NotFound(f"{item.digest.hex()} waits for no wheel")
-        data = await asyncio.to_thread(self._registry.wheels.read_waiting, item.wheel)
+        data = await asyncio.to_thread(self._registry.wheels.read_waiting, item.namespace, item.wheel)
         return Response(data, media_type=BYTES)
 
     async def submit(self, request: Request) -> Response:
@@ -127,9 +127,9 @@ class Api:
 
     async def take_wheel(self, request: Request) -> Response:
         """Takes in the wheel file that a release waits for."""
-        digest = Digest(parse_word(request.path_params["digest"], "digest"))
-        await self._registry.waiting_for(digest)  # before a byte of the file is taken
-        return _outcome(await self._registry.take_wheel(digest, await self.gate.read(request)))
+        entry, wheel = (Digest(parse_word(request.path_params[part], part)) for part in ("digest", "wheel"))
+        await self._registry.waiting_for(entry, wheel)  # before a byte of the file is taken
+        return _outcome(await self._registry.take_wheel(entry, wheel, await self.gate.read(request)))
 
     async def stage(self, request: Request) -> Response:
         """Takes in a wheel from whoever holds a token that the namespace trusts; an owner signs it later."""

@@ -41,6 +41,7 @@ PATH: Final = {
         Parameter("namespace", "path", Name, "Whose it is."),
         Parameter("name", "path", Name, "Of the cryptlet in its namespace."),
         Parameter("digest", "path", Word, "SHA-256, by which it is named."),
+        Parameter("wheel", "path", Word, "SHA-256 of the file that it waits for."),
     )
 }
 """What may stand in braces in a path."""

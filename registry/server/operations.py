@@ -60,7 +60,7 @@ OPERATIONS: Final = (
         security="owner",
     ),
     Operation("POST", "/entries", Api.submit, _OUTCOMES, (400, 404, 409), _ENTRY),
-    Operation("PUT", "/wheels/{digest}", Api.take_wheel, _OUTCOMES, (400, 404, 409), _WHEEL),
+    Operation("PUT", "/pending/{digest}/wheels/{wheel}", Api.take_wheel, _OUTCOMES, (400, 404, 409), _WHEEL),
     Operation(
         "POST",
         "/staged/{namespace}",

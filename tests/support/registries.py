@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fabric.bundles.bundle import Bundle, pack, read_bundle
 from fabric.bundles.layout import Parts
 from fabric.core.clock import Clock, SystemClock
-from fabric.core.ids import Digest, sha256
+from fabric.core.ids import sha256
 from fabric.trust.standing import State
 from registry.book.bodies import Body, Change, Claim, Owners, Release
 from registry.book.book import Book
@@ -120,7 +120,7 @@ class House:
         """Publishes a wheel."""
         outcome = await self.registry.submit(self.entry(namespace, release(data, person), person))
         if outcome.wheel:
-            outcome = await self.registry.take_wheel(Digest(outcome.wheel), data)
+            outcome = await self.registry.take_wheel(outcome.digest, outcome.wheel, data)
         assert outcome.position is not None
         return read_bundle(data)
 

@@ -78,19 +78,23 @@ async def scene(folder: Path) -> AsyncIterator[Scene]:
             yield Scene(house, Described(make_app(house.registry, is_local=True, policy=accepts)), issuer)
 
 
+def file_of(entry: Entry, data: bytes) -> str:
+    """Returns where the wheel file of a release that waits is brought."""
+    return f"/pending/{entry.digest.hex()}/wheels/{sha256(data).hex()}"
+
+
 async def good(at: Scene) -> None:
     """Brings every operation to its good answers."""
     house, data = at.house, wheel()
     entry = house.entry("acme", release(data, ALICE), ALICE)
     assert (await at.submit(entry)).status == 202
     assert (await at.ask("GET", f"/pending/{entry.digest.hex()}")).status == 200
-    path = f"/wheels/{sha256(data).hex()}"
-    assert (await at.ask("PUT", path, data)).status == 200
+    assert (await at.ask("PUT", file_of(entry, data), data)).status == 200
     assert (await at.submit(entry)).status == 200
     later = wheel(version="1.1.0")
     staged = house.entry("acme", release(later, ALICE, staged=True), ALICE)
     assert (await at.submit(staged)).status == 202
-    assert (await at.ask("PUT", f"/wheels/{sha256(later).hex()}", later)).status == 202
+    assert (await at.ask("PUT", file_of(staged, later), later)).status == 202
     proof_of_key = prove(ORIGIN, staged.digest, ALICE.key.public, ALICE.key.sign, SystemClock().unix_seconds())
     path = f"/pending/{staged.digest.hex()}/wheel"
     assert (await at.ask("GET", path, b"", proof_of_key)).status == 200
@@ -133,7 +137,7 @@ async def bad(at: Scene) -> None:
     other = replace(waiting, registry="registry.test/two", signatures=())
     foreign = other.signed_by(ALICE.key.public, ALICE.key.sign)
     missing = house.entry("acme", Change(Measurement(bytes(32)), State.REVOKED, "no"), ALICE)
-    own = f"/wheels/{sha256(data).hex()}"
+    own = file_of(waiting, data)
     token = at.token
     for method, path, body, asked, status in (
         ("GET", "/cryptlets/ACME/x", b"", "", 400),
@@ -148,8 +152,8 @@ async def bad(at: Scene) -> None:
         ("POST", "/entries", canonical.encode(missing.to_json()), "", 404),
         ("POST", "/entries", canonical.encode(foreign.to_json()), "", 409),
         ("POST", "/entries", b"x" * 49_153, "", 413),
-        ("PUT", "/wheels/x", b"", "", 400),
-        ("PUT", f"/wheels/{NOBODY}", b"x", "", 404),
+        ("PUT", "/pending/x/wheels/x", b"", "", 400),
+        ("PUT", f"/pending/{NOBODY}/wheels/{NOBODY}", b"x", "", 404),
         ("PUT", own, wheel("another"), "", 409),
         ("PUT", own, LONG, "", 413),
         ("POST", "/staged/ACME", data, "x", 400),
@@ -196,7 +200,7 @@ async def unlucky(at: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
         ("GET", f"/pending/{NOBODY}", b"", ""),
         ("GET", f"/pending/{NOBODY}/wheel", b"", ""),
         ("POST", "/entries", canonical.encode(entry.to_json()), ""),
-        ("PUT", f"/wheels/{NOBODY}", b"x", ""),
+        ("PUT", f"/pending/{NOBODY}/wheels/{NOBODY}", b"x", ""),
         ("POST", "/staged/acme", data, at.token("unlucky")),
         ("POST", "/usage", proof(wheel()), ""),
     ):
@@ -216,7 +220,7 @@ def broken() -> Described:
 
 def addresses() -> Iterator[tuple[str, str]]:
     for operation in OPERATIONS:
-        path = operation.path.replace("{digest}", NOBODY).replace("{namespace}", "acme").replace("{name}", "greeter")
+        path = operation.path.format(digest=NOBODY, wheel=NOBODY, namespace="acme", name="greeter")
         yield operation.method, BASE + path
 
 

@@ -76,7 +76,7 @@ async def test_what_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
             web, api = Web(url), Api(Web(url))
             assert web.ask("POST", "api/v1/entries", b"{")[0] == 400
             assert web.ask("POST", "api/v1/entries", b"x" * 60_000)[0] == 413
-            assert web.ask("PUT", f"api/v1/wheels/{'00' * 32}", b"x")[0] == 404
+            assert web.ask("PUT", f"api/v1/pending/{'00' * 32}/wheels/{'00' * 32}", b"x")[0] == 404
             for path in (
                 "metadata/../../registry.db",
                 "metadata/%2e%2e/%2e%2e/registry.db",
@@ -90,7 +90,7 @@ async def test_what_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
             other = api.make("acme", release(wheel(), ALICE), [ALICE.key])
             with pytest.raises(Refused, match=r"the registry waits for the wheel"):
                 api.submit(other, wheel(version="1.0.1"))
-            path = f"api/v1/wheels/{sha256(wheel()).hex()}"
+            path = f"api/v1/pending/{other.digest.hex()}/wheels/{sha256(wheel()).hex()}"
             status, said = web.ask("PUT", path, wheel(version="1.0.1"))
             assert (status, b"bytes of SHA-256" in said) == (409, True)
             forged = api.make("acme", release(wheel(), ALICE), [])

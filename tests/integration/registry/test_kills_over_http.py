@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.fault, pytest.mark.slow, pytest.mark.
 TOLD: Final = r"no answer \(\w+\): the connection ended while this was brought.*do the same again, which is safe"
 LARGE: Final = wheel(source=SOURCE + "".join(f"# {number:060}\n" for number in range(40_000)))
 """More than fits between two processes."""
-ENTRY, FILE = "api/v1/entries", "api/v1/wheels"
+ENTRY, FILE = "api/v1/entries", "api/v1/pending"
 
 
 def _publish(url: str) -> int | None:

@@ -101,7 +101,7 @@ async def test_an_upload_that_is_cut_leaves_nothing(tmp_path: Path) -> None:
         outcome = await at.house.registry.submit(at.house.entry("acme", release(data, ALICE), ALICE))
         assert outcome.wheel is not None
         async with line(at.url) as one:
-            await one.begin(f"/api/v1/wheels/{outcome.wheel.hex()}", len(data), "PUT")
+            await one.begin(f"/api/v1/pending/{outcome.digest.hex()}/wheels/{outcome.wheel.hex()}", len(data), "PUT")
             await one.send(data[: len(data) // 2])
         await at.freed()
         assert not (tmp_path / "registry" / "staged").exists()
@@ -110,7 +110,7 @@ async def test_an_upload_that_is_cut_leaves_nothing(tmp_path: Path) -> None:
 
 
 UNASKED: dict[str, tuple[str, str, str]] = {
-    f"PUT /api/v1/wheels/{'00' * 32}": ("", "not-found", "no release waits for the wheel"),
+    f"PUT /api/v1/pending/{'00' * 32}/wheels/{'00' * 32}": ("", "not-found", "submit the release first"),
     "POST /api/v1/staged/acme": ("Authorization: Bearer x\r\n", "unauthenticated", "the namespace trusts no issuer"),
     "POST /api/v1/staged/nobodys": ("Authorization: Bearer x\r\n", "not-found", "nobodys"),
     "POST /api/v1/usage": ("", "refused", "this registry counts no usage"),
@@ -184,7 +184,7 @@ async def test_who_brings_much_too_often_hears_why(tmp_path: Path) -> None:
         api = Api(Web(at.url))
 
         def bring() -> None:
-            api._told("PUT", f"api/v1/wheels/{'00' * 32}", bytes(MAX_WHEEL_BYTES))
+            api._ask("PUT", f"api/v1/pending/{'00' * 32}/wheels/{'00' * 32}", bytes(MAX_WHEEL_BYTES))
 
         with pytest.raises(TooOften, match="do the same again in 60 s") as caught:
             await asyncio.to_thread(bring)

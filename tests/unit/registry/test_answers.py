@@ -74,7 +74,7 @@ async def test_a_program_learns_that_nothing_is_there(app: Starlette, path: str)
         ("DELETE", "/api/v1/namespaces/acme", "GET, HEAD"),
         ("OPTIONS", "/api/v1/", "GET, HEAD"),
         ("GET", "/api/v1/entries", "POST"),
-        ("POST", f"/api/v1/wheels/{'ab' * 32}", "PUT"),
+        ("POST", f"/api/v1/pending/{'ab' * 32}/wheels/{'ab' * 32}", "PUT"),
         ("PUT", "/log/checkpoint", "GET, HEAD"),
         ("NONSENSE", "/api/v1/usage", "POST"),
     ],

@@ -15,11 +15,12 @@ from fabric.core.errors import NotFound, Refused, StoreError, VerificationError
 from fabric.core.ids import Digest, sha256
 from fabric.trust.standing import State
 from registry import records
-from registry.book.bodies import Claim, Compromise, Issuer, Owners
+from registry.book.bodies import Claim, Compromise, Issuer, Owners, Release
 from registry.book.entry import MAX_ENTRY_BYTES
 from registry.client.audit import audit
 from registry.files import Shelf
 from registry.house import registry as house_of_registry
+from registry.records import wheel_path
 from tests.support.registries import ALICE, BOB, MALLORY, House, Person, opened, owners, release, wheel
 
 CROWD: Final = tuple(Person(f"member {number}") for number in range(16))
@@ -61,28 +62,33 @@ async def test_a_release_waits_for_its_very_file(tmp_path: Path) -> None:
     async with opened(tmp_path, _now()) as house:
         await house.claim("acme", ALICE)
         data, other = wheel(), wheel(version="6.6.6")
-        with pytest.raises(NotFound, match=r"no release waits for the wheel [0-9a-f]{64}: submit the release first"):
-            await house.registry.take_wheel(sha256(data), data)
-        outcome = await house.registry.submit(house.entry("acme", release(data, ALICE), ALICE))
-        assert (outcome.position, outcome.wheel) == (None, sha256(data))
-        with pytest.raises(Refused, match=rf"expected {len(data)} bytes of SHA-256 {sha256(data).hex()}, got"):
-            await house.registry.take_wheel(sha256(data), other)
+        entry, digest = house.entry("acme", release(data, ALICE), ALICE), sha256(data)
+        with pytest.raises(NotFound, match=r"no release [0-9a-f]{64} waits for the wheel [0-9a-f]{64}: submit the"):
+            await house.registry.take_wheel(entry.digest, digest, data)
+        outcome = await house.registry.submit(entry)
+        assert (outcome.position, outcome.wheel) == (None, digest)
+        with pytest.raises(Refused, match=rf"expected {len(data)} bytes of SHA-256 {digest.hex()}, got"):
+            await house.registry.take_wheel(entry.digest, digest, other)
         with pytest.raises(NotFound):
-            await house.registry.take_wheel(sha256(other), other)
-        assert (await house.registry.take_wheel(Digest(sha256(data)), data)).position == 2
+            await house.registry.take_wheel(entry.digest, sha256(other), other)
+        assert (await house.registry.take_wheel(entry.digest, digest, data)).position == 2
+
+
+def _lie(data: bytes, person: Person, version: str = "6.6.6") -> Release:
+    """Returns a release that says of a wheel file what is true of another."""
+    fields = replace(release(wheel(version=version), person).publication, wheel=sha256(data))
+    signature = replace(fields.signature, value=person.key.sign(canonical.encode(fields.fields)))
+    return replace(release(data, person), publication=replace(fields, signature=signature))
 
 
 async def test_a_release_of_another_bundle_than_its_file_is_refused(tmp_path: Path) -> None:
     async with opened(tmp_path, _now()) as house:
         await house.claim("acme", ALICE)
-        data, other = wheel(), wheel(version="6.6.6")
-        truth, lie = release(data, ALICE), release(other, ALICE)
-        fields = replace(lie.publication, wheel=sha256(data))
-        signature = replace(fields.signature, value=ALICE.key.sign(canonical.encode(fields.fields)))
-        body = replace(truth, publication=replace(fields, signature=signature))
-        assert (await house.registry.submit(house.entry("acme", body, ALICE))).wheel == sha256(data)
-        with pytest.raises(Refused, match=r"the release speaks of greeter@6\.6\.6, the file is greeter@1\.0\.0"):
-            await house.registry.take_wheel(sha256(data), data)
+        data, told = wheel(), r"the release speaks of greeter@6\.6\.6, the file is greeter@1\.0\.0"
+        entry = house.entry("acme", _lie(data, ALICE), ALICE)
+        assert (await house.registry.submit(entry)).wheel == sha256(data)
+        with pytest.raises(Refused, match=told):
+            await house.registry.take_wheel(entry.digest, sha256(data), data)
         assert house.registry.book.size == 2
 
 
@@ -92,11 +98,10 @@ async def test_a_bundle_that_says_its_namespace_is_published_there_alone(tmp_pat
         await house.claim("acme", ALICE)
         await house.claim("mallorys", MALLORY)
         data = wheel(namespace="acme")
-        await house.registry.submit(house.entry("mallorys", release(data, MALLORY), MALLORY))
-        with pytest.raises(
-            Refused, match=r"greeter@1\.0\.0 is of the namespace 'acme', as its manifest says, not 'mallo"
-        ):
-            await house.registry.take_wheel(sha256(data), data)
+        theirs = house.entry("mallorys", release(data, MALLORY), MALLORY)
+        await house.registry.submit(theirs)
+        with pytest.raises(Refused, match=r"greeter@1\.0\.0 is of the namespace 'acme', as its manifest says, not 'm"):
+            await house.registry.take_wheel(theirs.digest, sha256(data), data)
         await house.publish("acme", data, ALICE)
         reader = house.reader()
         reader.refresh()
@@ -105,6 +110,45 @@ async def test_a_bundle_that_says_its_namespace_is_published_there_alone(tmp_pat
         moved = replace(found, listing=replace(found.listing, namespace="mallorys"))
         with pytest.raises(VerificationError, match="is of the namespace 'acme'"):
             reader.wheel(moved)
+
+
+@pytest.mark.parametrize("lock", [sha256(b"[]"), sha256(b"another lock")])
+async def test_a_release_of_a_file_that_is_public_must_be_of_that_bundle(tmp_path: Path, lock: Digest) -> None:
+    """Of one file and another lock the measurement is another, which no rule of the log knows to be none."""
+    async with opened(tmp_path, _now()) as house:
+        await house.claim("acme", ALICE)
+        await house.claim("mallory", MALLORY)
+        data = wheel()
+        await house.publish("acme", data, ALICE)
+        fields = replace(_lie(data, MALLORY).publication, lock=lock)
+        signature = replace(fields.signature, value=MALLORY.key.sign(canonical.encode(fields.fields)))
+        body = replace(release(data, MALLORY), publication=replace(fields, signature=signature))
+        with pytest.raises(Refused, match=r"the release speaks of greeter@6\.6\.6|these very bytes are published"):
+            await house.registry.submit(house.entry("mallory", body, MALLORY))
+        assert await house.registry.store.pending() == []
+
+
+@pytest.mark.parametrize("is_staged", [True, False])
+@pytest.mark.parametrize("is_true", [True, False])
+async def test_what_one_namespace_brought_is_no_others(tmp_path: Path, *, is_staged: bool, is_true: bool) -> None:
+    """Mallory reads what waits, and has a release of her own ask for a file that she never had."""
+    async with opened(tmp_path, _now()) as house:
+        registry, data = house.registry, wheel()
+        await house.claim("acme", ALICE, BOB)
+        await house.claim("mallory", MALLORY)
+        entry = house.entry("acme", release(data, ALICE, staged=is_staged), ALICE)
+        theirs = house.entry("mallory", release(data, MALLORY) if is_true else _lie(data, MALLORY), MALLORY)
+        await registry.submit(theirs)
+        await registry.submit(entry)
+        outcome = await registry.take_wheel(entry.digest, sha256(data), data)
+        if is_staged:
+            assert (await registry.submit(theirs)).wheel == sha256(data)
+            assert not registry.publisher.shelf.has(wheel_path(sha256(data))), "nobody reads what waits"
+            outcome = await registry.submit(entry.signed_by(BOB.key.public, BOB.key.sign))
+        assert outcome.position == 3
+        with pytest.raises(Refused, match=r"these very bytes are published as acme/greeter|the release speaks of"):
+            await registry.submit(theirs)
+        await registry.load()  # a restart finds both
 
 
 async def test_what_waits_is_bounded_and_forgotten_after_a_week(
@@ -191,7 +235,7 @@ async def test_what_a_round_could_not_publish_the_next_one_does(
             assert outcome.wheel
             told = "logged at position 2; it is published as soon as the disk takes it"
             with pytest.raises(StoreError, match=told):
-                await house.registry.take_wheel(outcome.wheel, wheel())
+                await house.registry.take_wheel(outcome.digest, outcome.wheel, wheel())
             with pytest.raises(StoreError, match=told):  # a repeat tries again to publish it
                 await house.registry.submit(entry)
             reader = house.reader()
@@ -273,12 +317,12 @@ async def test_wheels_that_nothing_waits_for_go_away(tmp_path: Path) -> None:
             data = wheel(version=version)
             entry = house.entry("acme", release(data, ALICE, staged=True), ALICE)
             await house.registry.submit(entry)
-            await house.registry.take_wheel(sha256(data), data)
+            await house.registry.take_wheel(entry.digest, sha256(data), data)
             clock.advance(4 * 86_400)
         assert len([*staged.root.rglob("*.whl")]) == 2
         await house.registry.refresh()
         (left,) = staged.root.rglob("*.whl")
         assert left.read_bytes() == wheel(version="1.1.0")
-    (staged.root / "wheels" / ".half.whl.new").write_bytes(b"half")
+    (staged.root / "acme" / ".half.whl.new").write_bytes(b"half")
     async with opened(tmp_path, clock):
         assert [*staged.root.rglob("*.whl*")] == [left]

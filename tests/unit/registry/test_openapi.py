@@ -147,7 +147,7 @@ def test_limits_and_tokens_are_described() -> None:
     }
     assert limits == {
         "/entries": 49_152,
-        "/wheels/{digest}": 32 << 20,
+        "/pending/{digest}/wheels/{wheel}": 32 << 20,
         "/staged/{namespace}": 32 << 20,
         "/usage": 4 << 20,
     }
