@@ -1,6 +1,7 @@
 """What an operator's commands do: approve, moderate, mirror, audit, rotate, restore."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
@@ -47,21 +48,31 @@ def list_pending(name: str, *, as_json: bool) -> None:
         typer.echo("nothing waits", err=True)
 
 
-def approve_claim(name: str, namespace: str, ceremony: Path, *, as_json: bool) -> None:
-    """Signs a claim that waits; raises ``NotFound`` where none does."""
+def approve_claim(name: str, wanted: str, ceremony: Path, *, as_json: bool) -> None:
+    """Signs a claim that waits, named by its namespace or its digest; raises ``NotFound`` where none does."""
     api = _api(name)
     entries = [parse_entry(item.get("body")) for item in api.pending() if item.get("kind") == "entry"]
-    claims = [entry for entry in entries if isinstance(entry.body, Claim) and entry.namespace == namespace]
+    claims = [entry for entry in entries if isinstance(entry.body, Claim)]
+    claims = [entry for entry in claims if wanted in {entry.namespace, entry.digest.hex()}]
     if len(claims) != 1:
-        found = "none waits" if not claims else f"{len(claims)} wait: have all but one forgotten first"
-        raise NotFound(f"one claim of {namespace!r} was expected, {found}")
+        several = ", ".join(entry.digest.hex() for entry in claims)
+        found = f"{len(claims)} wait: approve one by its own name, of {several}" if claims else "none waits"
+        raise NotFound(f"one claim of {wanted!r} was expected, {found}")
     (claim,) = claims
     claim.signers()  # before our own keys stand beside theirs
     for key in open_keys(ceremony, "authority"):
         claim = claim.signed_by(key.public, key.sign)
     assert isinstance(claim.body, Claim)  # noqa: S101 - chosen so above
     owners = [key.hex() for key in claim.body.owners.keys]
-    told(api.submit(claim), as_json=as_json, done="approved", namespace=namespace, owners=owners)
+    told(api.submit(claim), as_json=as_json, done="approved", namespace=claim.namespace, owners=owners)
+
+
+def drop_pending(name: str, digests: Sequence[str], ceremony: Path) -> None:
+    """Has what waits forgotten, with an authority's key; raises ``NotFound`` and ``Unauthenticated``."""
+    api, key = _api(name), open_keys(ceremony, "authority")[0]
+    for digest in digests:
+        item = api.forget(digest, key)
+        show({"forgotten": digest, "namespace": item.get("namespace")}, as_json=False)
 
 
 def moderate_release(name: str, ref: str, how: tuple[str, str], ceremony: Path, *, as_json: bool) -> None:

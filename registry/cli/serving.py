@@ -143,14 +143,28 @@ def pending(name: Name, as_json: AsJson = False) -> None:
 @app.command("approve")
 def approve(
     name: Name,
-    namespace: Annotated[str, typer.Argument(metavar="NAMESPACE")],
+    claim: Annotated[
+        str, typer.Argument(metavar="CLAIM", help="The namespace; where several claim it, the entry, 64 digits.")
+    ],
     ceremony: Ceremony = DEFAULT_CEREMONY,
     as_json: AsJson = False,
 ) -> None:
     """Approve a claim of a namespace with the authorities' keys, after you made sure who claims it."""
     from registry.cli.operating import approve_claim
 
-    approve_claim(name, namespace, ceremony, as_json=as_json)
+    approve_claim(name, claim, ceremony, as_json=as_json)
+
+
+@app.command("drop")
+def drop(
+    name: Name,
+    digests: Annotated[list[str], typer.Argument(metavar="ENTRY...", help="What waits, 64 hexadecimal digits each.")],
+    ceremony: Ceremony = DEFAULT_CEREMONY,
+) -> None:
+    """Have what waits forgotten, such as claims by which somebody takes the places of others."""
+    from registry.cli.operating import drop_pending
+
+    drop_pending(name, digests, ceremony)
 
 
 @app.command("moderate")

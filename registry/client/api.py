@@ -31,7 +31,7 @@ from registry.book.entry import Entry, parse_entry
 from registry.book.rules import Overtaken, Unsigned
 from registry.busy import Busy, TooOften, TooSlow
 from registry.client.transport import Web
-from registry.proof_of_key import prove
+from registry.proof_of_key import Asked, prove
 from registry.tuf.keys import Key
 
 _TRIES: Final = 8
@@ -164,13 +164,18 @@ class Api:
             Unauthenticated: the key is neither, or the clocks are more than five minutes apart.
             NotFound, StoreError: it is not there, or the registry does not answer.
         """
-        pending = Digest(parse_word(digest, "digest"))
-        proof = prove(self.origin(), pending, key.public, key.sign, SystemClock().unix_seconds())
-        path, headers = f"api/v1/pending/{pending.hex()}/wheel", {"Authorization": proof}
-        status, data = self._web.ask("GET", path, None, headers, MAX_WHEEL_BYTES)
+        path, asked = f"api/v1/pending/{digest}/wheel", Asked(self.origin(), Digest(parse_word(digest, "digest")))
+        status, data = self._web.ask("GET", path, None, _proven(asked, key), MAX_WHEEL_BYTES)
         if status != _OK[0]:
             self._read(status, data, path)
         return data
+
+    def forget(self, digest: str, key: Key) -> JsonObject:
+        """Has what waits forgotten, by an owner or an authority; returns it; raises as ``waiting_wheel``."""
+        asked = Asked(self.origin(), Digest(parse_word(digest, "digest")), "forget")
+        path = f"api/v1/pending/{digest}"
+        status, data = self._web.ask("DELETE", path, None, _proven(asked, key))
+        return self._read(status, data, path)
 
     def search(self, query: str, page: int = 1) -> JsonObject:
         """Returns what a search finds, unverified."""
@@ -203,6 +208,10 @@ class Api:
         if status not in _OK:
             raise _error(value.get("error"), f"{self._web.name}: status {status}")
         return value
+
+
+def _proven(asked: Asked, key: Key) -> dict[str, str]:
+    return {"Authorization": prove(asked, key.public, key.sign, SystemClock().unix_seconds())}
 
 
 def _error(value: JsonValue, place: str) -> FabricError:

@@ -196,9 +196,15 @@ class Registry:
 
     async def _check_room(self, digest: Digest, namespace: str) -> None:
         """Bounds what waits: claims, which anybody may make, take no room from owners, nor owners from each other."""
-        waiting = await self.store.pending()
+        if self._fullness(await self.store.pending(), digest, namespace):
+            await self._drop_overtaken()
+            if told := self._fullness(await self.store.pending(), digest, namespace):
+                raise Refused(told)
+
+    def _fullness(self, waiting: list[Pending], digest: Digest, namespace: str) -> str:
+        """Says what leaves no room for an item more; empty where there is room, or it waits already."""
         if any(item.digest == digest for item in waiting):
-            return
+            return ""
         is_owned = namespace in self.book.holdings
         alike = [item.namespace for item in waiting if (item.namespace in self.book.holdings) == is_owned]
         what = "entries" if is_owned else "claims of namespaces"
@@ -207,7 +213,24 @@ class Registry:
             (alike.count(namespace), MAX_OF_NAMESPACE, f"{what} of {namespace!r}"),
         ):
             if count >= limit:
-                raise Refused(f"{limit} {name} wait already, each for a week at most: try again later")
+                return f"{limit} {name} wait already, each for a week at most: try again later"
+        return ""
+
+    async def _drop_overtaken(self) -> None:
+        """Forgets what can never be logged, such as strangers' claims of what was given to somebody meanwhile."""
+        for item in await self.store.pending():
+            if item.kind == "entry" and not self.book.is_next(decode_entry(item.body)):
+                await self.store.drop_pending(item.digest)
+        await asyncio.to_thread(self.wheels.sweep, await self.store.pending())
+
+    async def forget(self, digest: Digest) -> None:
+        """Forgets what waits, and its file; what waits not changes nothing; raises ``StoreError``."""
+
+        async def work() -> None:
+            await self.store.drop_pending(digest)
+            await asyncio.to_thread(self.wheels.sweep, await self.store.pending())
+
+        await self._alone(work)
 
     async def _append(self, entry: Entry, files: list[Digest]) -> int:
         await asyncio.to_thread(self.wheels.show, entry.namespace, files)

@@ -8,6 +8,7 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from fabric.core import canonical
 from fabric.core.errors import (
@@ -122,7 +123,8 @@ def no_route(request: Request, error: HTTPException) -> Response:
     path = request.scope["path"][:MAX_SHOWN]
     if error.status_code != METHOD_NOT_ALLOWED:
         return _told(NotFound(f"nothing is at {path}; the API is described at /api/v1/openapi.json"), NOT_FOUND)
-    allowed = ", ".join(sorted((error.headers or {})["Allow"].split(", ")))
+    found = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    allowed = ", ".join(sorted({method for route in found for method in route.methods}))  # the router tells the first's
     message = f"{path} takes {allowed}, got {request.method[:MAX_SHOWN]}"
     return _told(Refused(message), METHOD_NOT_ALLOWED, {"Allow": allowed})
 

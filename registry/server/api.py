@@ -20,7 +20,7 @@ from registry.house.registry import Outcome, Registry
 from registry.house.staging import Staging
 from registry.house.store import Pending
 from registry.names import parse_name
-from registry.proof_of_key import check
+from registry.proof_of_key import Asked, check
 from registry.server import shapes
 from registry.server.answers import BYTES, answer
 from registry.server.limits import Gate
@@ -112,13 +112,25 @@ class Api:
     async def pending_wheel(self, request: Request) -> Response:
         """Gives the wheel file of a release that waits to whoever may sign it."""
         item = await self._waiting(request)
-        book = self._registry.book
-        keys = {*book.holding(item.namespace).owners.keys, *book.authorities().keys}
-        check(request.headers.get("authorization", ""), book.origin, item.digest, keys, self._clock.unix_seconds())
+        self._check_owner(request, item, Asked(self._registry.book.origin, item.digest))
         if item.wheel is None:
             raise NotFound(f"{item.digest.hex()} waits for no wheel")
         data = await asyncio.to_thread(self._registry.wheels.read_waiting, item.namespace, item.wheel)
         return Response(data, media_type=BYTES)
+
+    async def forget(self, request: Request) -> Response:
+        """Forgets what waits, and its file, for whoever may sign it: an owner, or an authority."""
+        item = await self._waiting(request)
+        self._check_owner(request, item, Asked(self._registry.book.origin, item.digest, "forget"))
+        await self._registry.forget(item.digest)
+        return answer(shapes.OnePending(meta=META, **_item(item)))
+
+    def _check_owner(self, request: Request, item: Pending, asked: Asked) -> None:
+        """Lets owners of the namespace and authorities on; a claim has no owners yet; raises ``Unauthenticated``."""
+        book = self._registry.book
+        holding = book.holdings.get(item.namespace)
+        keys = {*(holding.owners.keys if holding else ()), *book.authorities().keys}
+        check(request.headers.get("authorization", ""), asked, keys, self._clock.unix_seconds())
 
     async def submit(self, request: Request) -> Response:
         """Takes in a signed entry."""

@@ -52,6 +52,14 @@ OPERATIONS: Final = (
     Operation("GET", "/pending", Api.pending, (Gives("What waits.", shapes.Pending),), (503,)),
     Operation("GET", "/pending/{digest}", Api.one_pending, (Gives("What waits.", shapes.OnePending),), (400, 404, 503)),
     Operation(
+        "DELETE",
+        "/pending/{digest}",
+        Api.forget,
+        (Gives("It waited, and waits no more.", shapes.OnePending),),
+        (400, 401, 404, 503),
+        security="owner",
+    ),
+    Operation(
         "GET",
         "/pending/{digest}/wheel",
         Api.pending_wheel,

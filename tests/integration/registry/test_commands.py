@@ -64,6 +64,8 @@ class Desk:
     async def say(self, *words: str) -> str:
         """Runs a command and returns what it prints."""
         done = await asyncio.to_thread(CliRunner().invoke, market, [*words])
+        if isinstance(done.exception, FabricError):
+            raise done.exception
         assert done.exit_code == 0, (done.output, done.exception)
         return done.stdout
 
@@ -86,6 +88,18 @@ async def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
             await made.run("namespace", "claim", "acme")
             await made.run("registry", "approve", "home", "acme")
             yield made
+
+
+async def test_claims_that_take_the_places_of_others_are_dropped(desk: Desk) -> None:
+    """Two want one namespace, and whoever has made the most claims has not won."""
+    mine, other = [await desk.run("namespace", "claim", "shop", "--key", f"{name}.key") for name in ("mine", "other")]
+    with pytest.raises(FabricError, match=f"2 wait: approve one by its own name, of .*{mine['entry']}"):
+        await desk.run("registry", "approve", "home", "shop")
+    assert other["entry"] in await desk.say("registry", "drop", "home", other["entry"])
+    assert len((await desk.run("registry", "pending", "home"))["pending"]) == 1
+    with pytest.raises(FabricError, match="waits: it is logged, forgotten after a week, or never came"):
+        await desk.say("registry", "drop", "home", other["entry"])
+    assert (await desk.run("registry", "approve", "home", mine["entry"]))["owners"] == [mine["key"]]
 
 
 async def _key(desk: Desk, name: str) -> str:

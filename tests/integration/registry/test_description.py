@@ -20,7 +20,7 @@ from registry.book.bodies import Change, Claim, Compromise, Link, Rebuild, Servi
 from registry.book.bodies import Issuer as Trusted
 from registry.book.entry import Entry
 from registry.house import registry as house_of_registry
-from registry.proof_of_key import prove
+from registry.proof_of_key import Asked, prove
 from registry.server.api import Api
 from registry.server.app import make_app
 from registry.server.limits import Gate, Limits
@@ -83,6 +83,10 @@ def file_of(entry: Entry, data: bytes) -> str:
     return f"/pending/{entry.digest.hex()}/wheels/{sha256(data).hex()}"
 
 
+def proven(asked: Asked) -> str:
+    return prove(asked, ALICE.key.public, ALICE.key.sign, SystemClock().unix_seconds())
+
+
 async def good(at: Scene) -> None:
     """Brings every operation to its good answers."""
     house, data = at.house, wheel()
@@ -95,10 +99,14 @@ async def good(at: Scene) -> None:
     staged = house.entry("acme", release(later, ALICE, staged=True), ALICE)
     assert (await at.submit(staged)).status == 202
     assert (await at.ask("PUT", file_of(staged, later), later)).status == 202
-    proof_of_key = prove(ORIGIN, staged.digest, ALICE.key.public, ALICE.key.sign, SystemClock().unix_seconds())
+    proof_of_key = proven(Asked(ORIGIN, staged.digest))
     path = f"/pending/{staged.digest.hex()}/wheel"
     assert (await at.ask("GET", path, b"", proof_of_key)).status == 200
     assert (await at.ask("GET", path)).status == 401
+    path = f"/pending/{staged.digest.hex()}"
+    assert (await at.ask("DELETE", path, b"", proof_of_key)).status == 401  # it is for reading
+    assert (await at.ask("DELETE", path, b"", proven(Asked(ORIGIN, staged.digest, "forget")))).status == 200
+    assert (await at.ask("GET", path)).status == 404
     assert (await at.ask("POST", "/staged/acme", wheel("other"), at.token("good"))).status == 202
     assert (await at.ask("POST", "/usage", proof(data))).status == 200
     await fill(house, data)
@@ -146,6 +154,8 @@ async def bad(at: Scene) -> None:
         ("GET", "/namespaces/nobody", b"", "", 404),
         ("GET", "/pending/x", b"", "", 400),
         ("GET", f"/pending/{NOBODY}", b"", "", 404),
+        ("DELETE", "/pending/x", b"", "", 400),
+        ("DELETE", f"/pending/{NOBODY}", b"", "", 404),
         ("GET", "/pending/x/wheel", b"", "", 400),
         ("GET", f"/pending/{NOBODY}/wheel", b"", "", 404),
         ("POST", "/entries", b"{", "", 400),
@@ -198,6 +208,7 @@ async def unlucky(at: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     for method, path, body, token in (
         ("GET", "/pending", b"", ""),
         ("GET", f"/pending/{NOBODY}", b"", ""),
+        ("DELETE", f"/pending/{NOBODY}", b"", ""),
         ("GET", f"/pending/{NOBODY}/wheel", b"", ""),
         ("POST", "/entries", canonical.encode(entry.to_json()), ""),
         ("PUT", f"/pending/{NOBODY}/wheels/{NOBODY}", b"x", ""),

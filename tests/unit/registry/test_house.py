@@ -169,6 +169,36 @@ async def test_what_waits_is_bounded_and_forgotten_after_a_week(
         assert (await house.registry.submit(house.entry("acme", bodies[2], ALICE))).lacks
 
 
+async def test_claims_of_strangers_take_no_room_of_whom_the_namespace_was_given_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(house_of_registry, "MAX_OF_NAMESPACE", 2)
+    async with opened(tmp_path, _now()) as house:
+        for person in CROWD[:2]:
+            assert (await house.registry.submit(house.entry("acme", Claim(owners(person)), person))).lacks
+        with pytest.raises(Refused, match="2 claims of namespaces of 'acme' wait already"):
+            await house.registry.submit(house.entry("acme", Claim(owners(ALICE)), ALICE))
+        await house.claim("acme", ALICE)  # what is approved need not wait
+        await house.publish("acme", wheel(), ALICE)
+        assert await house.registry.store.pending() == []
+
+
+async def test_what_was_overtaken_takes_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(house_of_registry, "MAX_OF_NAMESPACE", 2)
+    async with opened(tmp_path, _now()) as house:
+        await house.claim("acme", ALICE, BOB)
+        for version in ("1.0.0", "1.1.0"):
+            data = wheel(version=version)
+            entry = house.entry("acme", release(data, ALICE, staged=True), ALICE)
+            await house.registry.submit(entry)
+            await house.registry.take_wheel(entry.digest, sha256(data), data)
+        await house.registry.submit(house.entry("acme", owners(ALICE, BOB, MALLORY), ALICE))
+        assert len([*house.registry.wheels.staged.root.rglob("*.whl")]) == 2
+        await house.registry.submit(house.entry("acme", release(wheel(version="2.0.0"), ALICE), ALICE))
+        assert len(await house.registry.store.pending()) == 1
+        assert [*house.registry.wheels.staged.root.rglob("*.whl")] == []
+
+
 async def test_signatures_that_come_one_by_one_make_no_entry_that_nobody_reads(tmp_path: Path) -> None:
     """Each half is small enough; joined they would be a leaf that neither a restart nor a reader takes."""
     async with opened(tmp_path, _now()) as house:

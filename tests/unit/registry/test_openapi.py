@@ -131,7 +131,7 @@ def test_an_operation_cannot_be_there_twice() -> None:
 
 def test_the_page_lists_the_same_operations_and_statuses() -> None:
     page = generate.TARGET.with_name("registry-api.md").read_text()
-    rows = re.findall(r"^\| (GET|POST|PUT) `([^`?]+)[^`]*` \|", page, re.MULTILINE)
+    rows = re.findall(r"^\| (DELETE|GET|POST|PUT) `([^`?]+)[^`]*` \|", page, re.MULTILINE)
     listed = [(method, re.sub(r"[A-Z0-9]{2,}", "{}", path)) for method, path in rows]
     assert sorted(listed) == sorted((item.method, re.sub(r"\{\w+\}", "{}", item.path)) for item in OPERATIONS)
     statuses = re.findall(r"^\| (\d{3}) \| (.*) \|$", page, re.MULTILINE)
@@ -152,7 +152,12 @@ def test_limits_and_tokens_are_described() -> None:
         "/usage": 4 << 20,
     }
     secured = {path: item["security"] for (_, path), item in operations.items() if "security" in item}
-    assert secured == {"/pending/{digest}/wheel": [{"owner": []}], "/staged/{namespace}": [{"token": []}]}
+    owner: list[dict[str, list[str]]] = [{"owner": []}]
+    assert secured == {
+        "/pending/{digest}": owner,
+        "/pending/{digest}/wheel": owner,
+        "/staged/{namespace}": [{"token": []}],
+    }
 
 
 def test_the_codes_are_those_of_the_platform() -> None:
