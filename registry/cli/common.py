@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,16 +30,25 @@ def known() -> "Known":
 
 def api_for(namespace: str, to: str) -> "Api":
     """Returns the API of the registry for a namespace; raises ``NotFound``, ``Refused``, ``ConfigError``."""
+    return open_api(to or known().name_for(namespace))
+
+
+def open_api(name: str) -> "Api":
+    """Returns the API of a registry, which signs nothing for another log than the one that is trusted by this name.
+
+    Raises:
+        NotFound: no such registry is known.
+        ConfigError: it is a mirror.
+    """
     from fabric.core.errors import ConfigError
     from registry.client.api import Api
     from registry.client.transport import Web, open_location
 
     mine = known()
-    name = to or mine.name_for(namespace)
     web = open_location(mine.entry(name).url)
     if not isinstance(web, Web):
         raise ConfigError(f"{name!r} is a mirror in {mine.entry(name).url}: entries go to the registry itself")
-    return Api(web)
+    return Api(web, cache(lambda: reader_for("", name).pins.origin))
 
 
 def reader_for(namespace: str, to: str = "") -> "Reader":

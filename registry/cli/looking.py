@@ -1,9 +1,11 @@
 """What a second owner is shown before their key signs: the wheel measured here, and every word of the entry."""
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import typer
 
@@ -20,6 +22,8 @@ from registry.home import check_home
 from registry.house.wheels import check_wheel
 from registry.publish import Publisher, sign_publication
 from registry.tuf.keys import Key
+
+_PLAIN: Final = re.compile(r"[a-zA-Z0-9_.:/@+-]+")
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,12 @@ def look_at_entry(api: Api, entry: Entry, key: Key, own: Path | None) -> Look:
         own: the signer's own build of a release, which must be the same file.
 
     Raises:
-        Malformed: the wheel that waits is no bundle.
+        Malformed: the wheel that waits is no bundle, or a signature does not hold.
         Refused: it is not the one that the release names, or not the signer's own build.
     """
     body = entry.body
-    shown: dict[str, object] = {"namespace": entry.namespace, "kind": entry.kind}
+    signed = ", ".join(signer.hex() for signer in sorted(entry.signers()))
+    shown: dict[str, object] = {"registry": entry.registry, "namespace": entry.namespace, "kind": entry.kind}
     if isinstance(body, Release):
         data = api.waiting_wheel(entry.digest.hex(), key)
         check_wheel(entry, body.publication.wheel, data)
@@ -60,6 +65,7 @@ def look_at_entry(api: Api, entry: Entry, key: Key, own: Path | None) -> Look:
         shown |= {"release": title, "measurement": body.publication.measurement.hex(), "staged by": _who(body)}
     else:
         shown |= {name: _text(value) for name, value in body.to_json().items()}
+    shown["signed by"] = signed or "nobody yet"
     return Look(shown, "signed", lambda: api.submit(entry.signed_by(key.public, key.sign)))
 
 
@@ -118,7 +124,12 @@ def _who(body: Release) -> str:
 
 
 def _claims(provenance: Mapping[str, str]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in provenance.items())
+    return ", ".join(f"{_word(name)}={_word(value)}" for name, value in provenance.items())
+
+
+def _word(text: str) -> str:
+    """Returns a text that ends where it seems to: a claim may hold a comma, and what looks like another claim."""
+    return text if _PLAIN.fullmatch(text) else canonical.encode(text).decode()
 
 
 def _text(value: JsonValue) -> str:

@@ -14,13 +14,12 @@ from fabric.trust.standing import State
 from registry.book.bodies import Change, Claim
 from registry.book.entry import decode_leaf, parse_entry
 from registry.book.replay import replay
-from registry.cli.common import known, parse, show, table, told
+from registry.cli.common import known, open_api, parse, show, table, told
 from registry.client.anchors import check_anchors
-from registry.client.api import Api
 from registry.client.audit import audit, compare_views
 from registry.client.mirror import mirror
 from registry.client.reader import Reader
-from registry.client.transport import Web, open_location
+from registry.client.transport import open_location
 from registry.client.trusted import Trusted
 from registry.files import Shelf
 from registry.house.founding import DATABASE, rotate_online, rotate_root
@@ -37,7 +36,7 @@ _ROTATE = ("online", "root")
 
 def list_pending(name: str, *, as_json: bool) -> None:
     """Lists what waits."""
-    items = _api(name).pending()
+    items = open_api(name).pending()
     if as_json:
         show({"pending": items}, as_json=True)
         return
@@ -50,7 +49,7 @@ def list_pending(name: str, *, as_json: bool) -> None:
 
 def approve_claim(name: str, wanted: str, ceremony: Path, *, as_json: bool) -> None:
     """Signs a claim that waits, named by its namespace or its digest; raises ``NotFound`` where none does."""
-    api = _api(name)
+    api = open_api(name)
     entries = [parse_entry(item.get("body")) for item in api.pending() if item.get("kind") == "entry"]
     claims = [entry for entry in entries if isinstance(entry.body, Claim)]
     claims = [entry for entry in claims if wanted in {entry.namespace, entry.digest.hex()}]
@@ -58,7 +57,7 @@ def approve_claim(name: str, wanted: str, ceremony: Path, *, as_json: bool) -> N
         several = ", ".join(entry.digest.hex() for entry in claims)
         found = f"{len(claims)} wait: approve one by its own name, of {several}" if claims else "none waits"
         raise NotFound(f"one claim of {wanted!r} was expected, {found}")
-    (claim,) = claims
+    claim = api.waiting(claims[0].digest.hex())
     claim.signers()  # before our own keys stand beside theirs
     for key in open_keys(ceremony, "authority"):
         claim = claim.signed_by(key.public, key.sign)
@@ -69,7 +68,7 @@ def approve_claim(name: str, wanted: str, ceremony: Path, *, as_json: bool) -> N
 
 def drop_pending(name: str, digests: Sequence[str], ceremony: Path) -> None:
     """Has what waits forgotten, with an authority's key; raises ``NotFound`` and ``Unauthenticated``."""
-    api, key = _api(name), open_keys(ceremony, "authority")[0]
+    api, key = open_api(name), open_keys(ceremony, "authority")[0]
     for digest in digests:
         item = api.forget(digest, key)
         show({"forgotten": digest, "namespace": item.get("namespace")}, as_json=False)
@@ -84,7 +83,7 @@ def moderate_release(name: str, ref: str, how: tuple[str, str], ceremony: Path, 
     reader = known().open(name)
     reader.refresh()
     found = reader.resolve(wanted.namespace, wanted.name, wanted.version)
-    api, body = _api(name), Change(found.listing.measurement, State(state), reason)
+    api, body = open_api(name), Change(found.listing.measurement, State(state), reason)
     entry = api.make(wanted.namespace, body, open_keys(ceremony, "authority"))
     told(api.submit(entry), as_json=as_json, done=state, ref=ref)
 
@@ -173,10 +172,3 @@ def _other(name: str, place: str, number: int) -> Reader:
         raise ConfigError(f"no registry is trusted as {name!r}")
     state = mine.folders.state / "views" / f"{name}-{number}"
     return Reader(source, Trusted(source, root, state, mine.folders.cache / "registries"), clock)
-
-
-def _api(name: str) -> Api:
-    web = open_location(known().entry(name).url)
-    if not isinstance(web, Web):
-        raise ConfigError(f"{name!r} is a mirror: entries go to the registry itself")
-    return Api(web)

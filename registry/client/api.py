@@ -64,13 +64,27 @@ class Told:
 class Api:
     """A registry's API."""
 
-    def __init__(self, web: Web) -> None:
-        """Takes the transport."""
+    def __init__(self, web: Web, pinned: Callable[[], str] | None = None) -> None:
+        """Takes the transport.
+
+        Args:
+            web: the transport.
+            pinned: says how the log is called in what the offline keys signed; None believes the registry.
+        """
         self._web = web
+        self._pinned = pinned
 
     def origin(self) -> str:
-        """Returns the name of the registry's log, as it says itself; raises ``StoreError``."""
-        return str(self._get("api/v1/").get("origin"))
+        """Returns the name of the registry's log, for which entries and proofs of keys are signed.
+
+        Raises:
+            VerificationError: it names another than it is trusted as, where a signature might be of use to it.
+            StoreError: it does not answer.
+        """
+        told = str(self._get("api/v1/").get("origin"))
+        if self._pinned is not None and told != (known := self._pinned()):
+            raise VerificationError("registry", f"it calls its log {told!r}, and is trusted as {known!r}")
+        return told
 
     def namespace(self, name: str) -> tuple[Owners, int]:
         """Returns who owns a namespace and its next number; raises ``NotFound`` and ``StoreError``."""
@@ -126,11 +140,13 @@ class Api:
         return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
     def waiting(self, digest: str) -> Entry:
-        """Returns an entry that waits; checks that it has this digest."""
+        """Returns an entry that waits; checks that it has this digest, and is for this registry's log."""
         value = self._get(f"api/v1/pending/{parse_word(digest, 'digest').hex()}")
         entry = parse_entry(value.get("body"))
         if entry.digest.hex() != digest:
             raise VerificationError("registry", f"asked for entry {digest}, was given {entry.digest.hex()}")
+        if entry.registry != (origin := self.origin()):
+            raise VerificationError("registry", f"{digest} is for the log {entry.registry!r}, this one is {origin!r}")
         return entry
 
     def stage(self, namespace: str, token: str, wheel: bytes) -> JsonObject:

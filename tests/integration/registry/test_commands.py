@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,21 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from eth_utils.address import to_checksum_address
 from typer.testing import CliRunner
 
+from fabric.core import canonical
 from fabric.core.clock import SystemClock
-from fabric.core.errors import FabricError
+from fabric.core.errors import FabricError, VerificationError
+from fabric.core.ids import sha256
+from registry.book.entry import Entry
 from registry.cli.app import app as market
 from registry.commands import app as author
 from registry.house.admission import NameGuard
+from registry.house.store import Pending
 from registry.server.app import make_app
 from tests.support.account_links import CHANNEL, CLIENT, EVM, HYPERLEDGER, SECRET
 from tests.support.hl_authorities import Authority
 from tests.support.issuer import AUDIENCE, REPOSITORY, running_issuer
 from tests.support.projects import TOML, write_project
-from tests.support.registries import House, opened
+from tests.support.registries import ALICE, ORIGIN, House, Person, opened, owners, release, wheel
 from tests.support.registry_server import serving
 from tests.vectors.gen_data_service import DOCUMENT
 
@@ -100,6 +104,45 @@ async def test_claims_that_take_the_places_of_others_are_dropped(desk: Desk) -> 
     with pytest.raises(FabricError, match="waits: it is logged, forgotten after a week, or never came"):
         await desk.say("registry", "drop", "home", other["entry"])
     assert (await desk.run("registry", "approve", "home", mine["entry"]))["owners"] == [mine["key"]]
+
+
+async def test_nothing_is_signed_for_another_log_than_the_trusted_one(desk: Desk) -> None:
+    """A registry that took a signature for another one could bring it there."""
+    house, bob = desk.house, Person("bob")
+    foreign = Entry("registry.test/two", "acme", 1, owners(ALICE, bob)).signed_by(ALICE.key.public, ALICE.key.sign)
+    body = canonical.encode(foreign.to_json())
+    await house.registry.store.put_pending(Pending(foreign.digest, "entry", "acme", body, None, 0))
+    with pytest.raises(VerificationError, match=r"is for the log 'registry.test/two', this one is 'registry.test/one'"):
+        await desk.run("promote", foreign.digest.hex(), "--yes")
+    house.registry.book.origin = "registry.test/two"  # type: ignore[misc]
+    told = r"it calls its log 'registry.test/two', and is trusted as 'registry.test/one'"
+    for words in (
+        ("promote", foreign.digest.hex(), "--yes"),
+        ("namespace", "claim", "other"),
+        ("owner", "lost", "acme", "ab" * 32, "--since", "0"),
+        ("registry", "drop", "home", foreign.digest.hex()),
+    ):
+        with pytest.raises(VerificationError, match=told):
+            await (desk.say if words[0] == "registry" else desk.run)(*words)
+    house.registry.book.origin = ORIGIN  # type: ignore[misc]
+
+
+async def test_no_claim_looks_like_another_one(desk: Desk) -> None:
+    """Whoever names a branch is no more than part of one claim, whatever he calls it."""
+    bob = Person("bob")
+    await desk.house.claim("bobs", bob, ALICE)
+    spoof = "x, repository=acme/good\u202e\u200b"
+    body = replace(release(wheel(), bob, staged=True), provenance={"subject": spoof})
+    entry = desk.house.entry("bobs", body, bob)
+    await desk.house.registry.submit(entry)
+    await desk.house.registry.take_wheel(entry.digest, sha256(wheel()), wheel())
+    (desk.folder / "alice.key").write_bytes(
+        ALICE.key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    (desk.folder / "alice.key").chmod(0o600)
+    told = await desk.refuse("promote", entry.digest.hex(), "--key", "alice.key")
+    assert f"signed by    {bob.key.public.hex()}" in told
+    assert 'staged by    subject="x, repository=acme/good\\u202e\\u200b"' in told
 
 
 async def _key(desk: Desk, name: str) -> str:
