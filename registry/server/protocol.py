@@ -1,7 +1,7 @@
-"""Protocol: HTTP connections that end where no request comes on them.
+"""Protocol: HTTP connections that end where no request comes on them, or nobody reads the answer.
 
-The server's library waits for a request's head for as long as the other side likes, and for the rest of a body that
-nobody reads any more. Both hold a connection, of which there are so many.
+The server's library waits for a request's head for as long as the other side likes, for the rest of a body that nobody
+reads any more, and for a reader of what it sends. Each holds a connection, of which there are so many.
 """
 
 import asyncio
@@ -14,6 +14,10 @@ from fabric.core import canonical
 
 HEAD_SECONDS: Final = 10.0
 """From the connection, or from the end of the last answer's, until a request's head is here."""
+READ_SECONDS: Final = 10.0
+"""So often it is looked at what the other side has read of what was sent."""
+READ_PACE: Final = 32_768
+"""Bytes a second that it must have read by then."""
 _TEXT: Final = "no whole request came in time; nothing was taken, do the same again"
 _BODY: Final = canonical.encode({"error": {"code": "too-slow", "message": _TEXT, "retry": "safe"}})
 _ANSWER: Final = (
@@ -24,14 +28,16 @@ _ANSWER: Final = (
 
 
 class PatientProtocol(H11Protocol):
-    """A connection that is closed where it holds its place without a request."""
+    """A connection that is closed where it holds its place without a request, or without reading."""
 
     head_seconds = HEAD_SECONDS
+    read_seconds = READ_SECONDS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - what the library passes
         """Takes what the library passes."""
         super().__init__(*args, **kwargs)
         self._watch: asyncio.TimerHandle | None = None
+        self._look: asyncio.TimerHandle | None = None
 
     @property
     def _last(self) -> RequestResponseCycle | None:
@@ -46,7 +52,18 @@ class PatientProtocol(H11Protocol):
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # so that whatever is not read yet pauses the writing, and is watched
         self._arm()
+
+    @override
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_reader()
+
+    @override
+    def resume_writing(self) -> None:
+        self._leave_reader()
+        super().resume_writing()
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -59,6 +76,7 @@ class PatientProtocol(H11Protocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
+        self._leave_reader()
         super().connection_lost(exc)
 
     def _arm(self) -> None:
@@ -77,3 +95,19 @@ class PatientProtocol(H11Protocol):
         if self._last is None or not self._last.more_body:  # else the rest of a body drips that was answered already
             self.transport.write(_ANSWER)
         self.transport.close()
+
+    def _watch_reader(self) -> None:
+        """Looks later how much of what waits here was read meanwhile; nothing more is written before that."""
+        left = self.transport.get_write_buffer_size()
+        self._look = self.loop.call_later(self.read_seconds, self._judge_reader, left)
+
+    def _leave_reader(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+
+    def _judge_reader(self, left: int) -> None:
+        if left - self.transport.get_write_buffer_size() < self.read_seconds * READ_PACE:
+            self.transport.abort()  # to close would wait until the rest was read
+        else:
+            self._watch_reader()

@@ -14,6 +14,7 @@ from registry.book.bodies import MAX_WHEEL_BYTES
 from registry.busy import TooOften
 from registry.client.api import Api
 from registry.client.transport import Web
+from registry.server import protocol
 from registry.server.app import make_app
 from registry.server.limits import Gate, Limits
 from registry.server.protocol import PatientProtocol
@@ -243,3 +244,42 @@ async def _hear(reader: asyncio.StreamReader, said: bytearray) -> None:
     with suppress(ConnectionError):
         while data := await reader.read(4_096):
             said += data
+
+
+UNREAD = f"wheels/{'00' * 32}.whl"
+
+
+@pytest.fixture
+def lost(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Returns what is set when the server has lost a connection."""
+    event, before = asyncio.Event(), PatientProtocol.connection_lost
+
+    def connection_lost(self: PatientProtocol, exc: Exception | None) -> None:
+        before(self, exc)
+        event.set()
+
+    monkeypatch.setattr(PatientProtocol, "connection_lost", connection_lost)
+    return event
+
+
+@pytest.mark.parametrize("more", ["", "Connection: close\r\n"])
+async def test_who_does_not_read_holds_no_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: asyncio.Event, more: str
+) -> None:
+    monkeypatch.setattr(PatientProtocol, "read_seconds", SHORT_SECONDS)
+    async with scene(tmp_path, Limits()) as at, line(at.url) as one:
+        at.house.registry.publisher.shelf.put(UNREAD, bytes(MAX_WHEEL_BYTES))  # more than waits between the two
+        await one.send(f"GET /{UNREAD} HTTP/1.1\r\nHost: x\r\n{more}\r\n".encode())
+        await lost.wait()
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await one.answer()
+        await at.reads()
+
+
+async def test_who_reads_gets_all_of_it_however_long_it_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PatientProtocol, "read_seconds", 0.001)  # it is looked at again and again
+    monkeypatch.setattr(protocol, "READ_PACE", 0)
+    async with scene(tmp_path, Limits()) as at, line(at.url) as one:
+        at.house.registry.publisher.shelf.put(UNREAD, bytes(MAX_WHEEL_BYTES))
+        await one.begin(f"/{UNREAD}", 0, "GET")
+        assert len((await one.answer()).body) == MAX_WHEEL_BYTES
