@@ -22,7 +22,11 @@ def build(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Build the bundle of a cryptlet: a reproducible wheel, and its measurement; or the document of a data service."""
+    """Build the bundle of a cryptlet: a reproducible wheel, and its measurement; or the document of a data service.
+
+    It imports the class on this machine, outside of the sandbox: build sources that you would run. `run` and `rebuild`
+    import it in the sandbox.
+    """
     from fabric.bundles.build import build as build_bundle
     from fabric.bundles.rebuild import check_reproducible
     from registry.data_service import is_data_service

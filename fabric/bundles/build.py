@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -35,6 +35,9 @@ from fabric.core.errors import AuthorError, Malformed
 IMPORT_SECONDS: Final = 60
 """Longest time that importing an author's class may take."""
 MAX_MODULE_BYTES: Final = 1 << 20
+Describe = Callable[[Project, bytes, Mapping[str, bytes]], JsonObject]
+"""Imports the class of a project from a wheel of its sources and the wheels that it locks, by file name; returns
+``kind`` and ``methods``, or raises ``AuthorError``."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,13 @@ class Built:
     dependencies: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
-def build(folder: Path) -> Built:
+def build(folder: Path, describe: Describe | None = None) -> Built:
     """Builds the bundle of a project.
 
     Args:
-        folder: the folder that holds ``cryptlet.toml``. Its class is imported, in a process of its own.
+        folder: the folder that holds ``cryptlet.toml``.
+        describe: imports its class; by default a process of the user's does, whose rights the author's code then has.
+            For sources of others: ``fabric.cli.workshop``, which asks a container.
 
     Raises:
         Malformed: ``cryptlet.toml`` is no manifest.
@@ -75,7 +80,7 @@ def build(folder: Path) -> Built:
     # The first wheel only carries the sources to the interpreter that reads the methods from them.
     draft = Parts(sources[TOML_NAME], b"{}", modules, readme)
     try:
-        methods = _methods(project, pack(draft), wheels)
+        methods = _methods(project, (describe or describe_here)(project, pack(draft), wheels))
     except AuthorError as error:
         raise AuthorError(localised(str(error), folder, project)) from error
     wheel = pack(replace(draft, methods=canonical.encode(methods)))
@@ -141,13 +146,17 @@ def localised(text: str, folder: Path, project: Project) -> str:
     return text
 
 
-def _methods(project: Project, wheel: bytes, dependencies: Mapping[str, bytes]) -> JsonObject:
-    """Returns the methods of the class, and holds its kind against the manifest's."""
-    identity = project.cryptlet
+def describe_here(project: Project, wheel: bytes, dependencies: Mapping[str, bytes]) -> JsonObject:
+    """Imports the class in a process of this user's; a ``Describe``."""
     with tempfile.TemporaryDirectory(prefix="cryptlet-build-") as scratch:
         own = Path(scratch, layout.filename(project))
         own.write_bytes(wheel)
-        answer = _describe(own, identity.entry, place_wheels(project, dependencies, Path(scratch)))
+        return _describe(own, project.cryptlet.entry, place_wheels(project, dependencies, Path(scratch)))
+
+
+def _methods(project: Project, answer: JsonObject) -> JsonObject:
+    """Returns the methods of the class, and holds its kind against the manifest's."""
+    identity = project.cryptlet
     kind, methods = answer.get("kind"), answer.get("methods")
     if kind != identity.kind:
         base = "ContractCryptlet" if identity.kind == "contract" else "Cryptlet"
@@ -155,7 +164,8 @@ def _methods(project: Project, wheel: bytes, dependencies: Mapping[str, bytes]) 
             f"{TOML_NAME}: kind is {identity.kind!r} and {identity.entry} is of kind {kind!r};"
             f" derive it from {base}, or correct the kind"
         )
-    assert isinstance(methods, dict)  # noqa: S101 - our own program's answer
+    if not isinstance(methods, dict):  # the class ran where this was made
+        raise AuthorError(f"importing {identity.entry} gave no description of its methods")
     return methods
 
 
@@ -170,12 +180,7 @@ def place_wheels(project: Project, wheels: Mapping[str, bytes], folder: Path) ->
     Raises:
         AuthorError: a binary one is for another machine than this; says what it needs and what is here.
     """
-    try:
-        check_fit(project.native, Machine.here())
-    except ValueError as error:
-        raise AuthorError(
-            f"the class cannot be imported on this machine: {error}; build it on one that fits"
-        ) from error
+    check_machine(project)
     paths = [folder / name for name in wheels]
     for path, content in zip(paths, wheels.values(), strict=True):
         if path.name in project.native:
@@ -183,6 +188,16 @@ def place_wheels(project: Project, wheels: Mapping[str, bytes], folder: Path) ->
         else:
             path.write_bytes(content)
     return paths
+
+
+def check_machine(project: Project) -> None:
+    """Refuses a project whose binary wheels are for another machine; raises ``AuthorError``."""
+    try:
+        check_fit(project.native, Machine.here())
+    except ValueError as error:
+        raise AuthorError(
+            f"the class cannot be imported on this machine: {error}; build it on one that fits"
+        ) from error
 
 
 def _describe(wheel: Path, entry: str, dependencies: Sequence[Path]) -> JsonObject:

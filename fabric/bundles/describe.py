@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from fabric.core import canonical
 from fabric.core.canonical import JsonObject
 from fabric.core.errors import AuthorError
-from fabric.sdk.runner import load
+from fabric.sdk.describing import describe as describe_class
 
 
 def describe(wheel: str, entry: str, dependencies: Sequence[str] = ()) -> JsonObject:
@@ -25,12 +25,9 @@ def describe(wheel: str, entry: str, dependencies: Sequence[str] = ()) -> JsonOb
     sys.path.insert(0, wheel)
     sys.path.extend(dependencies)
     try:
-        loaded = load(entry)
-        methods: JsonObject = {name: method.schemas() for name, method in loaded.methods.items()}
-        canonical.encode(methods)
+        return describe_class(entry)
     except AuthorError as error:
         return {"error": str(error)}
-    return {"kind": loaded.kind, "methods": methods}
 
 
 def main() -> None:

@@ -45,7 +45,10 @@ def run_tests(
     select: Annotated[str | None, typer.Option("-k", help="Only tests whose name fits, as pytest's -k.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name every test.")] = False,
 ) -> int:
-    """Run a project's tests with pytest; they import what the project locks from the wheels that it locks."""
+    """Run a project's tests with pytest; they import what the project locks from the wheels that it locks.
+
+    All of it runs on this machine, outside of the sandbox, with your rights.
+    """
     import os
     import subprocess
     import sys

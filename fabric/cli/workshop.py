@@ -4,20 +4,23 @@ One zygote serves every run, so that a change is tried within a fraction of a se
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from fabric.bundles.build import Built, build, localised
+from fabric.bundles.build import Built, build, check_machine, localised
+from fabric.bundles.manifest import Project
+from fabric.core import canonical
+from fabric.core.canonical import JsonObject
 from fabric.core.clock import Clock
-from fabric.core.errors import CryptletFailed, NotFound
+from fabric.core.errors import AuthorError, CryptletFailed, NotFound, SandboxUnavailable
 from fabric.core.ids import sha256, tag
 from fabric.core.model import Failure
 from fabric.core.plugins import nearest
-from fabric.enclave.bundles import bundle_in
+from fabric.enclave.bundles import bundle_in, project_in
 from fabric.enclave.containers.host import ContainerHost
 from fabric.enclave.containers.model import Bundle, Call, Limits
 
@@ -90,17 +93,42 @@ class Workshop:
             SandboxUnavailable: this machine cannot isolate it.
         """
         begin = self._clock.monotonic_seconds()
-        built = await asyncio.to_thread(build, order.project)
-        packed = self._clock.monotonic_seconds()
         host = await asyncio.shield(self._starting)
         ready = self._clock.monotonic_seconds()
+        built = await self.build(order.project)
+        packed = self._clock.monotonic_seconds()
         _check_method(built, order.method)
         (reply,) = await host.run(self._bundle(built), _TENANT, [_call(order)])
         end = self._clock.monotonic_seconds()
         if reply.failure is not None:
             raise _failed(reply.failure, order, built)
-        steps = {"build": packed - begin, "sandbox": ready - packed, "run": end - ready, "all": end - begin}
+        steps = {"sandbox": ready - begin, "build": packed - ready, "run": end - packed, "all": end - begin}
         return Ran(reply.output or b"null", steps)
+
+    async def build(self, project: Path) -> Built:
+        """Builds a project; its class is imported in a container, so that it may be a stranger's. Raises as ``run``."""
+        loop = asyncio.get_running_loop()
+
+        def describe(project: Project, wheel: bytes, wheels: Mapping[str, bytes]) -> JsonObject:
+            return asyncio.run_coroutine_threadsafe(self._describe(project, wheel, wheels), loop).result()
+
+        return await asyncio.to_thread(build, project, describe)
+
+    async def _describe(self, project: Project, wheel: bytes, wheels: Mapping[str, bytes]) -> JsonObject:
+        check_machine(project)
+        host = await asyncio.shield(self._starting)
+        files, name = (wheel, *wheels.values()), sha256(wheel)
+        path = self._folder / f"{name.hex()}.draft"
+        path.write_bytes(b"".join(files))
+        reply = await host.describe(project_in(path, name, project, files))
+        path.unlink()
+        if reply.failure is None:
+            return canonical.decode_object(reply.output or b"")
+        if reply.failure.code == SandboxUnavailable.code:
+            raise SandboxUnavailable(reply.failure.message)
+        if reply.failure.code == AuthorError.code:
+            raise AuthorError(reply.failure.message)
+        raise AuthorError(f"importing {project.cryptlet.entry}: {reply.failure.code}: {reply.failure.message}")
 
     def _bundle(self, built: Built) -> Bundle:
         measurement = built.bundle.measurement
@@ -112,7 +140,7 @@ class Workshop:
 
 @asynccontextmanager
 async def open_workshop(clock: Clock) -> AsyncIterator[Workshop]:
-    """Gives a workshop whose sandbox starts, and attacks itself, while the first project is built.
+    """Gives a workshop whose sandbox starts, and attacks itself; the first project waits for it.
 
     Call it in the main thread: the sandbox ends with the thread that started it.
     """

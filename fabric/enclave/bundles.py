@@ -10,6 +10,7 @@ from typing import Final
 from fabric.bundles.bundle import Bundle as ReadBundle
 from fabric.bundles.bundle import read_bundle
 from fabric.bundles.lock import take_wheels
+from fabric.bundles.manifest import Project
 from fabric.bundles.native import Machine, check_fit
 from fabric.core import canonical
 from fabric.core.errors import NotFound, Refused
@@ -123,10 +124,21 @@ def bundle_in(path: Path, bundle: ReadBundle, files: Sequence[bytes]) -> Bundle:
         bundle: what was read from the first of them.
         files: its wheel, and those that it stands on in the order of its lock.
     """
-    project = bundle.manifest.project
+    return project_in(path, bundle.measurement, bundle.manifest.project, files)
+
+
+def project_in(path: Path, measurement: bytes, project: Project, files: Sequence[bytes]) -> Bundle:
+    """Returns the same of a project that is no whole bundle yet.
+
+    Args:
+        path: as in ``bundle_in``.
+        measurement: what its containers go by, 32 bytes.
+        project: its manifest.
+        files: as in ``bundle_in``.
+    """
     locked = sorted(project.dependencies, key=lambda one: one.name)
     unpacked = tuple(place for place, one in enumerate(locked, 1) if one.needs is not None)
-    return Bundle(bundle.measurement, path, project.cryptlet.entry, tuple(map(len, files)), unpacked)
+    return Bundle(measurement, path, project.cryptlet.entry, tuple(map(len, files)), unpacked)
 
 
 def _check_publication(published: Publication, wheel: bytes, title: str) -> None:

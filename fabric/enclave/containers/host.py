@@ -17,7 +17,7 @@ from fabric.core.errors import ContainerLost, NoCapacity, NotFound, Oversize, Sa
 from fabric.core.model import Failure
 from fabric.enclave.containers import selftest
 from fabric.enclave.containers.container import Container, Fault
-from fabric.enclave.containers.launch import launch
+from fabric.enclave.containers.launch import DESCRIPTION, launch
 from fabric.enclave.containers.model import Bundle, Call, Limits, Reply
 from fabric.enclave.containers.zygote import Zygote
 from fabric.enclave.sandbox import frames
@@ -31,6 +31,7 @@ NATIVE_RETRY_SECONDS: Final = 60.0
 """After containers for native code failed the self-test: until then calls of such bundles fail without another one."""
 _NOT_BEGUN: Final = Failure(NoCapacity.code, "not begun: the calls before it took the time of their batch")
 
+_DESCRIBE: Final = Call(bytes(32), "describe", b"null", 0, 0, bytes(32), 10_000)
 _ENDED: Final = Failure(ContainerLost.code, "ended: the fabric unloaded the bundle")
 
 
@@ -115,6 +116,22 @@ class ContainerHost:
         finally:
             self._leave(bundle, tenant, place)
         return [next(answers) if refusal is None else Reply(None, refusal) for refusal in refusals]
+
+    async def describe(self, bundle: Bundle) -> Reply:
+        """Loads a bundle's class in a container of its own; returns its kind and methods as JSON, or why not.
+
+        Raises:
+            SandboxUnavailable, ContainerLost: as ``run``.
+        """
+        try:
+            zygote = await self._running_zygote(native=bool(bundle.unpacked))
+            container = await launch(zygote, bundle, self._limits, DESCRIPTION)
+        except Fault as fault:
+            return Reply(None, fault.failure)
+        try:
+            return (await container.run([_DESCRIBE])).replies[0]
+        finally:
+            container.kill()
 
     async def cold_start_seconds(self, bundle: Bundle, call: Call) -> float:
         """Returns the time from asking for a new container to its first reply; for benchmarks.

@@ -14,12 +14,19 @@ from fabric.enclave.containers.zygote import Zygote
 from fabric.enclave.sandbox import frames
 from fabric.enclave.sandbox.spawn import Request
 
-_CRYPTLET: Final = "fabric.sdk.runner:load"
+CRYPTLET: Final = "fabric.sdk.runner:load"
+DESCRIPTION: Final = "fabric.sdk.describing:load"
 _PROBE: Final = "fabric.enclave.sandbox.attacks:load"
 
 
-async def launch(zygote: Zygote, bundle: Bundle, limits: Limits) -> Container:
+async def launch(zygote: Zygote, bundle: Bundle, limits: Limits, loader: str = CRYPTLET) -> Container:
     """Returns a new container with the bundle's cryptlet loaded, stopped until its first batch.
+
+    Args:
+        zygote: forks it.
+        bundle: what it loads.
+        limits: what it may use.
+        loader: makes of the bundle's class what answers calls.
 
     Raises:
         Fault: it did not load; every call of the bundle would hear the same.
@@ -29,7 +36,7 @@ async def launch(zygote: Zygote, bundle: Bundle, limits: Limits) -> Container:
         sizes = bundle.sizes or (size,)
         if sum(sizes) != size:
             raise Fault(ContainerLost, f"the bundle's file has {size} bytes, expected {sum(sizes)}")
-        request = _request(_CRYPTLET, bundle.entry, limits)
+        request = _request(loader, bundle.entry, limits)
         request["wheels"], request["unpacked"], request["native"] = [*sizes], [*bundle.unpacked], bool(bundle.unpacked)
         return await _fork(zygote, request, limits, descriptor)
 

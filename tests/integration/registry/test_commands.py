@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from fabric.core import canonical
 from fabric.core.clock import SystemClock
-from fabric.core.errors import FabricError, VerificationError
+from fabric.core.errors import AuthorError, FabricError, VerificationError
 from fabric.core.ids import sha256
 from registry.book.entry import Entry
 from registry.cli.app import app as market
@@ -208,6 +208,7 @@ async def test_two_owners_stage_and_promote(desk: Desk) -> None:
     assert (await desk.run("namespace", "show", "acme"))["owners"] == [carol]
 
 
+@pytest.mark.sandbox
 async def test_somebody_else_builds_it_again(desk: Desk) -> None:
     wheel = await desk.wheel("1.0.0")
     await desk.run("publish", wheel, "--namespace", "acme")
@@ -221,6 +222,10 @@ async def test_somebody_else_builds_it_again(desk: Desk) -> None:
     await desk.wheel("1.0.1")
     with pytest.raises(FabricError, match="other sources, or another builder's version"):
         await desk.run("rebuild", "acme/greeter@1.0.0", *how, "greeter-1.0.1")
+    code = next(path for path in (desk.folder / "greeter-1.0.0").rglob("*.py") if "class Greeter" in path.read_text())
+    code.write_text(f"open({str(desk.folder / 'other.key')!r})\n{code.read_text()}")
+    with pytest.raises(AuthorError, match="FileNotFoundError"):  # the key beside which the stranger's code is built
+        await desk.run("rebuild", "acme/greeter@1.0.0", *how, "greeter-1.0.0")
 
 
 async def test_a_token_stages_and_an_owner_promotes(desk: Desk) -> None:

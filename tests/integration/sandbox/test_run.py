@@ -1,5 +1,6 @@
 """``cryptlet run``: a project in the real sandbox, without Ray; errors say where, and a change is tried at once."""
 
+import asyncio
 import json
 import os
 import select
@@ -11,7 +12,12 @@ from typing import Final
 
 import pytest
 
+from fabric.bundles.build import Built, build
 from fabric.cli.scaffold import Kind, project_of, write_project
+from fabric.cli.workshop import open_workshop
+from fabric.core.clock import SystemClock
+from tests.support.binaries import COMPILER, adder, write_binary
+from tests.support.locked import write_locked
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(180)]
 
@@ -42,7 +48,32 @@ def test_it_runs_a_method_and_says_how_long_each_step_took(project: Path) -> Non
     done = run(project, "total", "examples/order.json", "--as-of", "1767225600", "--verbose")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"articles": 5, "as_of": "2026-01-01T00:00:00Z", "cents": 165}
-    assert [line.split()[0] for line in done.stderr.splitlines()] == ["build", "sandbox", "run", "all"]
+    assert [line.split()[0] for line in done.stderr.splitlines()] == ["sandbox", "build", "run", "all"]
+
+
+def test_not_even_its_class_is_imported_outside_of_the_sandbox(project: Path, tmp_path: Path) -> None:
+    """What it reads there tells where it was: a container has no such file."""
+    (tmp_path / "secret").write_text("of the user")
+    change(project, "class ", f"open({str(tmp_path / 'secret')!r})\n\n\nclass ")
+    done = run(project, "total", "examples/order.json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "FileNotFoundError" in done.stderr
+    assert f"{SERVICE}:" in done.stderr
+
+
+def test_the_sandbox_builds_the_same_bundle(tmp_path: Path) -> None:
+    folders = [write_locked(tmp_path / "locked")]
+    for kind in Kind:
+        write_project(tmp_path / kind, project_of("order-total", kind))
+        folders.append(tmp_path / kind)
+    if COMPILER is not None:
+        folders.append(write_binary(tmp_path / "binary", adder(tmp_path / "made")))
+
+    async def built() -> list[Built]:
+        async with open_workshop(SystemClock()) as workshop:
+            return [await workshop.build(folder) for folder in folders]
+
+    assert [one.wheel for one in asyncio.run(built())] == [build(folder).wheel for folder in folders]
 
 
 def test_it_needs_no_ray_no_grpc_and_no_database(project: Path) -> None:
