@@ -25,6 +25,7 @@ _NUMBER: Final = 0
 _MACHINE: Final = 4
 _COMMAND: Final = 24  # second argument
 _PROTECTION: Final = 32  # third argument
+_ADVICE: Final = 32
 _FLAGS: Final = 40  # fourth argument
 
 _X32: Final = 0x4000_0000
@@ -33,6 +34,8 @@ _PROT_EXEC: Final = 4
 _MAP_ANONYMOUS: Final = 0x20
 _F_GETFD_SETFD_GETFL: Final = (1, 2, 3)
 _FUTEX_PRIVATE: Final = 0x80
+_ADVICES: Final = (0, 1, 2, 3, 4, 8, 14, 15, 16, 17)
+"""How memory will be read, that it is free, huge pages or not, not to be dumped; what allocators say."""
 
 _SET_MODE_FILTER: Final = 1
 _INSTRUCTION_BYTES: Final = 8
@@ -62,6 +65,8 @@ def program(machine: Machine, *, native: bool = False) -> bytes:
     parts += _when(machine.number("fcntl"), _only_values(_COMMAND, _F_GETFD_SETFD_GETFL))
     # All containers map the same files: who waits on a word of one could be woken, and told things, from another.
     parts += _when(machine.number("futex"), _only_with_bit(_COMMAND, _FUTEX_PRIVATE))
+    # Not that it may be merged with equal pages of others, whose contents a write to it would then tell by its time.
+    parts += _when(machine.number("madvise"), _only_values(_ADVICE, _ADVICES))
     parts += _when(machine.number("clone3"), [_op(_RETURN, _ABSENT)])
     for number in machine.allowed():
         parts += _when(number, [_op(_RETURN, _ALLOW)])

@@ -37,7 +37,6 @@ ALLOWED: Final[dict[str, tuple[int, int]]] = {
     # Memory; executable memory is filtered by the arguments, see GUARDED.
     "munmap": (11, 215),
     "mremap": (25, 216),
-    "madvise": (28, 233),
     "brk": (12, 214),
     # The interpreter itself.
     "sched_yield": (24, 124),
@@ -72,6 +71,7 @@ GUARDED: Final[dict[str, tuple[int, int]]] = {
     "mprotect": (10, 226),
     "fcntl": (72, 25),
     "futex": (202, 98),
+    "madvise": (28, 233),
     # glibc falls back to clone, which is refused, only when clone3 says that it does not exist.
     "clone3": (435, 435),
 }

@@ -86,6 +86,13 @@ def test_nobody_waits_for_or_wakes_another_process(machine: Machine) -> None:
 
 
 @each_machine
+def test_memory_is_not_merged_with_that_of_others(machine: Machine) -> None:
+    """Advice: linux/mman.h; 12 is MADV_MERGEABLE, 100 and 101 poison pages, 21 to 25 populate and collapse."""
+    allowed = [advice for advice in range(256) if judged(machine, machine.number("madvise"), 0, 4096, advice) == ALLOW]
+    assert allowed == [0, 1, 2, 3, 4, 8, 14, 15, 16, 17]
+
+
+@each_machine
 def test_clone3_seems_not_to_exist(machine: Machine) -> None:
     assert judged(machine, machine.number("clone3")) == ENOSYS
 

@@ -75,6 +75,13 @@ def _memory_file(bait: Bait) -> str | None:
     return "has memory outside its address space"
 
 
+def _merge(bait: Bait) -> str | None:
+    del bait
+    with mmap.mmap(-1, mmap.PAGESIZE) as page:
+        page.madvise(mmap.MADV_MERGEABLE)
+    return "shares pages with whoever has the same in them"
+
+
 ATTACKS: Final[dict[str, Attack]] = {
     "map executable memory": _executable,
     "make memory executable": _made_executable,
@@ -84,4 +91,5 @@ ATTACKS: Final[dict[str, Attack]] = {
     "allocate beyond the limit": _allocate,
     "allocate in pieces": _allocate_pieces,
     "memory file": _memory_file,
+    "merge memory with others": _merge,
 }
