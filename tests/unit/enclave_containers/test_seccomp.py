@@ -64,6 +64,17 @@ def test_native_code_comes_from_files_and_is_never_writable(machine: Machine) ->
 
 
 @each_machine
+@pytest.mark.parametrize("high", [1 << 32, 4 << 32, 0x20 << 32, 0xFFFF_FFFF << 32, 0x0100_0000, 0x0200_0000])
+def test_no_other_bit_hides_that_memory_would_be_code(machine: Machine, high: int) -> None:
+    """The kernel's own flags are in the low words; 0x01000000 and 0x02000000 are PROT_GROWSDOWN and PROT_GROWSUP."""
+    for name in ("mmap", "mprotect"):
+        assert judged(machine, machine.number(name), 0, 4096, 5 | high, 0x02) == EPERM
+    assert judged(machine, machine.number("mmap"), 0, 4096, 5 | high, 0x22 | high, native=True) == EPERM
+    assert judged(machine, machine.number("mmap"), 0, 4096, 7 | high, 0x02 | high, native=True) == EPERM
+    assert judged(machine, machine.number("mprotect"), 0, 4096, 5 | high, native=True) == EPERM
+
+
+@each_machine
 def test_native_code_may_ask_for_nothing_else(machine: Machine) -> None:
     for number in set(range(1024)) - {machine.number("mmap")}:
         assert judged(machine, number, 3, 1, 7, native=True) == judged(machine, number, 3, 1, 7), number
