@@ -35,6 +35,8 @@ from registry.proof_of_key import Asked, prove
 from registry.tuf.keys import Key
 
 _TRIES: Final = 8
+_PAGES: Final = 100
+"""Of what waits: more than a registry keeps, and an end to one that never ends."""
 _OK: Final = (200, 202)
 _LAST: Final = 2**53 - 1
 _ERRORS: Final[dict[str, Callable[[str], FabricError]]] = {
@@ -136,8 +138,14 @@ class Api:
 
     def pending(self) -> list[JsonObject]:
         """Returns what waits at the registry, as it says."""
-        value = self._get("api/v1/pending").get("pending")
-        return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+        found: dict[str, JsonObject] = {}
+        for page in range(1, _PAGES + 1):
+            value = self._get(f"api/v1/pending?page={page}").get("pending")
+            items = [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+            if not items:
+                break
+            found |= {str(item.get("digest")): item for item in items}  # what moves meanwhile is told twice
+        return [*found.values()]
 
     def waiting(self, digest: str) -> Entry:
         """Returns an entry that waits; checks that it has this digest, and is for this registry's log."""

@@ -54,6 +54,8 @@ _DESCRIPTIONS: Final = Table(
     Column("text", String, nullable=False),
 )
 
+_ALL: Final = slice(0, 1 << 20)
+
 
 @dataclass(frozen=True)
 class Pending:
@@ -121,9 +123,9 @@ class Store:
         """Keeps what waits, in place of an older form of it."""
         await self._database.write(lambda connection: _replace(connection, item))
 
-    async def pending(self, digest: Digest | None = None) -> list[Pending]:
-        """Returns what waits, all of it or one item, oldest first."""
-        query = select(_PENDING).order_by(_PENDING.c.created, _PENDING.c.digest)
+    async def pending(self, digest: Digest | None = None, part: slice = _ALL) -> list[Pending]:
+        """Returns what waits, all of it, one item or a part of the list, oldest first."""
+        query = select(_PENDING).order_by(_PENDING.c.created, _PENDING.c.digest).slice(part.start, part.stop)
         if digest is not None:
             query = query.where(_PENDING.c.digest == digest)
         rows = await self._database.read(lambda connection: connection.execute(query).all())

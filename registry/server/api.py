@@ -61,12 +61,10 @@ class Api:
 
     async def search(self, request: Request) -> Response:
         """Finds cryptlets by words of their names and descriptions."""
-        query, page = request.query_params.get("q", "")[:MAX_QUERY], request.query_params.get("page", "1")
-        number = int(page) if page.isascii() and page.isdecimal() and len(page) < 6 else 1  # noqa: PLR2004
+        query, page = request.query_params.get("q", "")[:MAX_QUERY], _page(request)
         found = self._registry.catalogue.search(query)
-        start = (max(number, 1) - 1) * PAGE
-        results = [self._found(item) for item in found[start : start + PAGE]]
-        return answer(shapes.Search(meta=META, query=query, total=len(found), page=max(number, 1), results=results))
+        results = [self._found(item) for item in found[_part(page)]]
+        return answer(shapes.Search(meta=META, query=query, total=len(found), page=page, results=results))
 
     async def cryptlet(self, request: Request) -> Response:
         """Lists the releases of a cryptlet, oldest first."""
@@ -100,9 +98,9 @@ class Api:
             )
         )
 
-    async def pending(self, _: Request) -> Response:
-        """Lists what waits for a signature or a file, oldest first."""
-        items = await self._registry.store.pending()
+    async def pending(self, request: Request) -> Response:
+        """Lists what waits for a signature or a file, oldest first, a page of it."""
+        items = await self._registry.store.pending(part=_part(_page(request)))
         return answer(shapes.Pending(meta=META, pending=[_item(item) for item in items]))
 
     async def one_pending(self, request: Request) -> Response:
@@ -182,6 +180,16 @@ class Api:
         if not found:
             raise NotFound(f"nothing named {digest.hex()} waits: it is logged, forgotten after a week, or never came")
         return found[0]
+
+
+def _page(request: Request) -> int:
+    """Returns which page is asked for; anything that is no number is the first."""
+    page = request.query_params.get("page", "1")
+    return max(int(page), 1) if page.isascii() and page.isdecimal() and len(page) < 6 else 1  # noqa: PLR2004
+
+
+def _part(page: int) -> slice:
+    return slice((page - 1) * PAGE, page * PAGE)
 
 
 def _outcome(outcome: Outcome) -> Response:

@@ -49,7 +49,9 @@ OPERATIONS: Final = (
     Operation(
         "GET", "/namespaces/{namespace}", Api.namespace, (Gives("The namespace.", shapes.Namespace),), (400, 404)
     ),
-    Operation("GET", "/pending", Api.pending, (Gives("What waits.", shapes.Pending),), (503,)),
+    Operation(
+        "GET", "/pending", Api.pending, (Gives("A page of what waits.", shapes.Pending),), (503,), query=(_PAGE,)
+    ),
     Operation("GET", "/pending/{digest}", Api.one_pending, (Gives("What waits.", shapes.OnePending),), (400, 404, 503)),
     Operation(
         "DELETE",

@@ -14,7 +14,7 @@ from fabric.trust.standing import State
 from registry.server.entries import Count, Entry, Issuer, Kind, Name, Ref, Shape, Version, Word
 
 PAGE: Final = 50
-"""How many results of a search are answered at once."""
+"""How many results of a search, or items that wait, are answered at once."""
 MAX_QUERY: Final = 200
 Waits = Annotated[str, WithJsonSchema({"type": "string", "enum": ["entry", "staged"]})]
 Meta = TypedDict("Meta", {"api-version": Literal["1.0"]})
@@ -144,10 +144,10 @@ class Item(Shape):
 
 
 class Pending(Answer):
-    """All that waits."""
+    """A page of what waits."""
 
-    pending: list[Item]
-    """Oldest first."""
+    pending: Annotated[list[Item], Field(max_length=PAGE)]
+    """Oldest first; empty behind the last."""
 
 
 class OnePending(Item, Answer):

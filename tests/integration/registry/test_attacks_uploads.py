@@ -1,6 +1,7 @@
 """What is brought to a registry over HTTP by somebody who means it ill: too much, without end, again, or deep."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from registry.book.bodies import Claim, Issuer, Owners
 from registry.book.entry import MAX_ENTRY_BYTES, Entry
 from registry.client.api import Api
 from registry.client.audit import audit
-from registry.client.transport import Web
+from registry.client.transport import MAX_ANSWER, Web
 from registry.server.app import make_app
 from tests.support.registries import ALICE, BOB, MALLORY, House, Person, opened, owners, release, wheel
 from tests.support.registry_server import serving
@@ -98,6 +99,21 @@ def _moved(entry: Entry, house: House) -> Entry:
     other = Entry(entry.registry, entry.namespace, entry.sequence, owners(MALLORY, ALICE))
     assert entry.sequence < house.registry.book.holdings["acme"].sequence
     return other.signed_by(ALICE.key.public, ALICE.key.sign)
+
+
+async def test_what_waits_is_listed_however_much_of_it_there_is(tmp_path: Path) -> None:
+    """Anybody may claim, in 49,152 bytes; an operator who cannot read the list could approve nobody any more."""
+    people = [Person(f"owner-{number}") for number in range(120)]
+    issuers = tuple(
+        Issuer(f"https://{number}.example", "x", {f"claim-{at}": "y" * 900 for at in range(7)}) for number in range(6)
+    )
+    async with opened(tmp_path) as house, serving(make_app(house.registry)) as url:
+        for number, person in enumerate(people):
+            claim = Claim(replace(owners(person), issuers=issuers))
+            await house.registry.submit(house.entry(f"name-{number}", claim, person))
+        listed = await asyncio.to_thread(Api(Web(url)).pending)
+        assert len({str(item["namespace"]) for item in listed}) == len(people)
+        assert sum(len(canonical.encode(item)) for item in listed) > MAX_ANSWER
 
 
 async def test_signatures_that_come_one_after_the_other_make_no_entry_too_long(tmp_path: Path) -> None:
