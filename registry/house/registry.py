@@ -120,7 +120,7 @@ class Registry:
         await self._publish(None if not self._is_whole else [])
         now = self._clock.unix_seconds()
         if await self.store.prune(now - WAIT_SECONDS, now):
-            await asyncio.to_thread(self.wheels.sweep, await self.store.pending())
+            await self._tidy()
 
     async def _alone(self, work: Callable[[], Awaitable[_T]]) -> _T:
         """Runs work with nothing beside it, and to its end, although whoever asked for it was cancelled meanwhile.
@@ -221,6 +221,10 @@ class Registry:
         for item in await self.store.pending():
             if item.kind == "entry" and not self.book.is_next(decode_entry(item.body)):
                 await self.store.drop_pending(item.digest)
+        await self._tidy()
+
+    async def _tidy(self) -> None:
+        """Takes away the files that nothing waits for any more."""
         await asyncio.to_thread(self.wheels.sweep, await self.store.pending())
 
     async def forget(self, digest: Digest) -> None:
@@ -228,7 +232,7 @@ class Registry:
 
         async def work() -> None:
             await self.store.drop_pending(digest)
-            await asyncio.to_thread(self.wheels.sweep, await self.store.pending())
+            await self._tidy()
 
         await self._alone(work)
 
@@ -285,7 +289,11 @@ class Registry:
         bundle = await asyncio.to_thread(self.wheels.check, entry, wheel, data)
         await asyncio.to_thread(self.wheels.keep, entry.namespace, wheel, data)
         await self._describe(bundle)
-        return await self._submit(entry)
+        try:
+            return await self._submit(entry)
+        except Refused:
+            await self._tidy()  # an overtaken one waits no more
+            raise
 
     async def waiting_for(self, entry: Digest, wheel: Digest) -> Entry:
         """Returns a release that waits for a wheel file; raises ``NotFound``."""
@@ -315,7 +323,10 @@ class Registry:
             await self._check_room(item.digest, item.namespace)
             await asyncio.to_thread(self.wheels.keep, item.namespace, bundle.wheel_digest, data)
             await self._describe(bundle)
-            return await self.store.stage(item, *token)
+            is_kept = await self.store.stage(item, *token)
+            if not is_kept:
+                await self._tidy()  # else whoever has one token fills the disk with it
+            return is_kept
 
         return await self._alone(work)
 

@@ -163,6 +163,15 @@ async def test_a_bundle_of_another_namespace_is_not_staged(tmp_path: Path) -> No
         assert await asyncio.to_thread(api.pending) == []
 
 
+async def test_a_token_that_was_used_leaves_no_file(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        await house.claim("acme", ALICE)
+        files = [wheel(version=f"1.0.{number}") for number in range(4)]
+        brought = await asyncio.gather(*(_bring(house, data, "acme", "the token") for data in files))
+        assert sorted(brought) == [False, False, False, True]  # at the same moment
+        assert _staged(house) == [f"{sha256(files[brought.index(True)]).hex()}.whl"]
+
+
 async def test_one_wheel_waits_in_two_namespaces(tmp_path: Path) -> None:
     async with scene(tmp_path) as (house, api, issuer):
         await house.claim("zeta-works", BOB)

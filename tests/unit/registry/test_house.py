@@ -17,6 +17,7 @@ from fabric.trust.standing import State
 from registry import records
 from registry.book.bodies import Claim, Compromise, Issuer, Owners, Release
 from registry.book.entry import MAX_ENTRY_BYTES
+from registry.book.rules import Overtaken
 from registry.client.audit import audit
 from registry.files import Shelf
 from registry.house import registry as house_of_registry
@@ -336,6 +337,19 @@ async def test_what_has_begun_is_finished_although_whoever_asked_is_gone(
         await closing
         audit(house.reader(), lambda _: None)
         assert house.registry.publisher.shelf.read("log/checkpoint").splitlines()[1] == b"2"  # type: ignore[union-attr]
+
+
+async def test_a_release_that_is_overtaken_while_its_file_comes_leaves_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path, _now()) as house:
+        await house.claim("acme", ALICE)
+        data = wheel()
+        entry = house.entry("acme", release(data, ALICE), ALICE)
+        await house.registry.submit(entry)
+        await house.registry.submit(house.entry("acme", owners(ALICE, BOB), ALICE))
+        with pytest.raises(Overtaken):
+            await house.registry.take_wheel(entry.digest, sha256(data), data)
+        assert [*house.registry.wheels.staged.root.rglob("*.whl")] == []
+        assert await house.registry.store.pending() == []
 
 
 async def test_wheels_that_nothing_waits_for_go_away(tmp_path: Path) -> None:
