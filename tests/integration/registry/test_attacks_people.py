@@ -47,7 +47,7 @@ FORGED: dict[str, tuple[Callable[[House], list[Entry]], str]] = {
     ),
     "owners by a stranger, then a release": (
         lambda house: [house.entry("acme", owners(MALLORY), MALLORY)],
-        r"rules: owners in namespace 'acme': 0 of the 1 owners signed that it takes",
+        r"rules: owners in namespace 'acme': none of its owners signed it",
     ),
     "a bundle that was revoked, active again": (
         lambda house: [
