@@ -96,7 +96,7 @@ def _check_word(word: str, value: JsonValue, field: str) -> None:
 def _check_members(value: JsonObject, schema: JsonObject, field: str) -> None:
     known, required = schema.get("properties", {}), schema.get("required", [])
     assert isinstance(known, dict)  # noqa: S101 - check_schema has seen to it
-    assert isinstance(required, list)  # noqa: S101 - the same
+    assert isinstance(required, list)  # noqa: S101 - check_schema has seen to it too
     for name in required:
         if name not in value:
             raise Malformed(field, f"{name!a} is missing")

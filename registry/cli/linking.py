@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from eth_hash.auto import keccak
+from eth_utils.address import to_checksum_address
 
 from fabric.core.errors import ConfigError, Malformed, Refused
 from fabric.signers.personal import open_personal_key, open_personal_p256
@@ -82,7 +82,7 @@ def evm_account(text: str) -> str:
         raise Malformed(_FIELD, f"expected eip155:CHAIN:0xADDRESS, got {ascii(text)[:120]}")
     chain, digits = found.groups()
     lower = digits.lower()
-    if digits not in {lower, digits.upper(), _checksummed(lower)}:
+    if digits not in {lower, digits.upper(), to_checksum_address(f"0x{lower}")[2:]}:
         raise Malformed(
             _FIELD, f"the checksum of 0x{digits} is wrong (EIP-55): a digit was changed or lost, so copy it anew"
         )
@@ -103,12 +103,6 @@ def read_identity(msp: str, path: Path) -> Identity:
         )
     spelled = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return parse_identity({"msp": msp, "public_key": spelled.hex()})
-
-
-def _checksummed(digits: str) -> str:
-    """EIP-55: a letter is upper-case where the digit of the Keccak digest at its place is 8 or more."""
-    marks = keccak(digits.encode()).hex()[: len(digits)]
-    return "".join(digit.upper() if int(mark, 16) >= 8 else digit for digit, mark in zip(digits, marks, strict=True))  # noqa: PLR2004 - half of a digit's values
 
 
 def _certified(path: Path) -> object:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from fabric.bundles.build import build
+from registry.generated import write_or_check
 from registry.header.solidity import solidity
 
 ROOT: Final = Path(__file__).parents[2]
@@ -16,14 +17,7 @@ FIELDS: Final = ("accepted", "mean_kinetic_millicelsius", "seconds_out_of_range"
 
 def main(arguments: list[str]) -> int:
     """Returns 1 where ``--check`` finds another header than would be written."""
-    text = solidity(build(PROJECT).bundle, FIELDS)
-    if "--check" not in arguments:
-        TARGET.write_text(text)
-        return 0
-    if not TARGET.exists() or TARGET.read_text() != text:
-        print(f"{TARGET.relative_to(ROOT)} is stale: make gen", file=sys.stderr)
-        return 1
-    return 0
+    return write_or_check(TARGET, solidity(build(PROJECT).bundle, FIELDS), arguments)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from registry.generated import write_or_check
 from registry.server.operations import describe
 
 ROOT: Final = Path(__file__).parents[2]
@@ -13,14 +14,7 @@ TARGET: Final = ROOT / "docs/spec/registry-api.openapi.json"
 
 def main(arguments: list[str]) -> int:
     """Returns 1 where ``--check`` finds another description than would be written."""
-    text = json.dumps(describe(), indent=2) + "\n"
-    if "--check" not in arguments:
-        TARGET.write_text(text)
-        return 0
-    if not TARGET.exists() or TARGET.read_text() != text:
-        print(f"{TARGET.relative_to(ROOT)} is stale: make gen", file=sys.stderr)
-        return 1
-    return 0
+    return write_or_check(TARGET, json.dumps(describe(), indent=2) + "\n", arguments)
 
 
 if __name__ == "__main__":

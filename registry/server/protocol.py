@@ -50,7 +50,7 @@ class PatientProtocol(H11Protocol):
         return self._last is None or self._last.response_complete
 
     @override
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as the library narrows it
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=0)  # so that whatever is not read yet pauses the writing, and is watched
         self._arm()

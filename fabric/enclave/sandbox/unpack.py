@@ -108,7 +108,7 @@ def _write_files(stream: io.BufferedReader, target: str) -> None:
             raise Malformed("binary wheel", _taken(stream, min(size, _CHUNK)).decode(errors="replace"))
         parts = parts_of(_taken(stream, name_bytes).decode(errors="replace"))
         path = posixpath.join(target, *parts)
-        os.makedirs(posixpath.dirname(path), 0o755, exist_ok=True)  # noqa: PTH103
+        os.makedirs(posixpath.dirname(path), 0o755, exist_ok=True)  # noqa: PTH103 - as above
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
         with os.fdopen(descriptor, "wb") as file:
             while size:
